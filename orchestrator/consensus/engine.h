@@ -1,0 +1,87 @@
+/* The engine interface: one agreed, durable, ordered log of entries, whoever provides it.
+ * The state machine above sees entries only through on_entry, in order, each exactly once a run;
+ * after a restart the engine first gives the newest snapshot (on_snapshot, if there is one), then
+ * every committed entry behind it. Entry bytes are opaque to the engine.
+ *
+ * All callbacks run on the loop, never from inside a call of this interface, with borrowed
+ * pointers. Proposals work while leading; others fail with ERR_AGAIN and a text that names the
+ * leader. engine_fresh_since is the C of the lease protocol: at that moment of this machine's
+ * CLOCK_BOOTTIME a quorum still took this engine for the leader of its present term. */
+#ifndef CONSENSUS_ENGINE_H
+#define CONSENSUS_ENGINE_H
+
+#include "orchestrator/base/err.h"
+#include "orchestrator/sys/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ENGINE_ENTRY_MAX = 64 << 20 };
+
+struct engine;
+
+struct engine_callbacks {
+    void (*on_snapshot)(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size);
+    void (*on_entry)(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size);
+    void (*on_leadership)(void *data, bool is_leader, uint64_t term);
+    /* Storage works again (0) or not (negative error); while it does not, nothing is committed. */
+    void (*on_storage)(void *data, int err, const char *text);
+};
+
+struct engine_params {
+    const char *state_dir; /* must exist; locked for as long as the engine lives */
+    uint32_t controller;   /* own id */
+    uint32_t trailing;     /* entries kept behind a snapshot; 0 = 1024 */
+    const struct engine_callbacks *callbacks; /* borrowed for life */
+    void *data;
+};
+
+/* Open the storage (blocking, at start only), recover, and become ready to call back. The texts in
+ * `e` are for people: which file, what is wrong, what to do. Errors: ERR_AGAIN the directory is
+ * locked by another process; ERR_CORRUPT; ERR_NO_SPACE; ERR_DENIED; ERR_IO. */
+int engine_open(struct loop *loop, const struct engine_params *params, struct engine **engine,
+                struct errbuf *e);
+
+/* Close; pending proposals get ERR_CANCELED before it returns. NULL is fine. */
+void engine_close(struct engine *engine);
+
+/* Propose an entry (copied). cb runs exactly once: err 0 and the index at which it is committed and
+ * has been handed to on_entry, or an error: nothing was appended (ERR_AGAIN, ERR_LIMIT,
+ * ERR_NO_SPACE, ERR_IO), or unknown (ERR_CANCELED). */
+typedef void engine_propose_cb(void *data, int err, uint64_t index);
+void engine_propose(struct engine *engine, const void *bytes, size_t size, engine_propose_cb *cb,
+                    void *data);
+
+/* The moment C described above, CLOCK_BOOTTIME in ms; 0 when not leading. */
+int64_t engine_fresh_since(const struct engine *engine);
+
+/* Has the log grown enough since the last snapshot that one should be given? */
+bool engine_wants_snapshot(const struct engine *engine);
+
+/* Keep this snapshot (copied) of the state after entry `index` and drop entries well behind it. */
+void engine_snapshot(struct engine *engine, uint64_t index, const void *bytes, size_t size);
+
+uint64_t engine_commit_index(const struct engine *engine);
+
+/* ---- the journal, kept beside the log in the same storage and the same transactions */
+
+struct journal_row {
+    uint64_t index; /* of the entry that caused it */
+    uint32_t line;  /* 0, 1, ... within the entry; (index, line) written again is ignored */
+    uint64_t term;
+    int64_t wall_ms;
+    uint32_t severity; /* 0 error, 1 warning, 2 info */
+    const char *event;
+    const char *object;
+    const char *text;
+};
+
+/* Keep a row (copied). */
+void engine_journal(struct engine *engine, const struct journal_row *row);
+
+/* The newest `count` rows, oldest first (blocking read; at a link's start only). */
+typedef void engine_journal_cb(void *data, const struct journal_row *row);
+int engine_journal_read(struct engine *engine, uint32_t count, engine_journal_cb *cb, void *data);
+
+#endif

@@ -1,0 +1,14 @@
+# Floor 2: the hands. Only this folder knows libuv, libcurl, libssh2 and OpenSSL.
+noinst_LIBRARIES += libsys.a
+libsys_a_SOURCES = \
+	orchestrator/sys/exec.c orchestrator/sys/exec.h \
+	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
+	orchestrator/sys/link.c orchestrator/sys/link.h \
+	orchestrator/sys/loop.c orchestrator/sys/loop.h \
+	orchestrator/sys/notify.c orchestrator/sys/notify.h \
+	orchestrator/sys/now.c orchestrator/sys/now.h \
+	orchestrator/sys/process.c orchestrator/sys/process.h \
+	orchestrator/sys/privileges.c orchestrator/sys/privileges.h \
+	orchestrator/sys/results.c orchestrator/sys/results.h \
+	orchestrator/sys/ssh.c orchestrator/sys/ssh.h
+libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS)
