@@ -1,1 +1,19 @@
-# orchestrator/core
+# Floor 1: the brain. Pure: no I/O, no clock, no allocation in a step.
+noinst_LIBRARIES += libcore.a
+libcore_a_SOURCES = \
+	orchestrator/core/adopt.c \
+	orchestrator/core/budget.c orchestrator/core/budget.h \
+	orchestrator/core/core.c orchestrator/core/core.h \
+	orchestrator/core/decide.c orchestrator/core/decide.h \
+	orchestrator/core/explain.c \
+	orchestrator/core/fact.h \
+	orchestrator/core/journal.c orchestrator/core/journal.h \
+	orchestrator/core/lease.c orchestrator/core/lease.h \
+	orchestrator/core/limits.h \
+	orchestrator/core/opinion.c orchestrator/core/opinion.h \
+	orchestrator/core/orders.c \
+	orchestrator/core/recovery.c orchestrator/core/recovery.h \
+	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
+	orchestrator/core/step.c \
+	orchestrator/core/verdict.c orchestrator/core/verdict.h \
+	orchestrator/core/words.c orchestrator/core/words.h

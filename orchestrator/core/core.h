@@ -1,0 +1,275 @@
+/* The core: shared state and the one function that changes it.
+ *
+ * A struct core is one flat block without pointers: a head, then an array for each noun. It is
+ * sized once, when a policy is adopted (core_size); no step allocates. The same state and the same
+ * fact give the same new state and the same effects on every controller. No I/O, no clock.
+ *
+ * Of each noun the first fields are the policy (set when it is adopted, never by a step), the rest
+ * is state. Indexes are int32_t, NONE is "none of them". */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include "orchestrator/core/fact.h"
+#include "orchestrator/core/limits.h"
+#include "orchestrator/core/words.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { NONE = -1 };
+#define NEVER_MS INT64_MAX /* a deadline that does not come */
+
+struct opinion { /* of one controller about one check */
+    int64_t since_ms;
+    uint8_t state;
+    bool is_known;
+};
+
+struct tally { /* scratch of verdict.c, no state */
+    uint8_t state;
+    bool is_known;
+    int32_t worst; /* check */
+};
+
+struct check {
+    char id[ID_SIZE];
+    char name[NAME_SIZE];
+    uint8_t scope;  /* enum scope */
+    bool failover;  /* may it move or restart anything */
+    int32_t target; /* member, node or VIP by scope */
+    /* state */
+    struct opinion opinions[CONTROLLERS_MAX]; /* by controller id - 1 */
+    uint8_t state;                            /* verdict: enum state */
+    uint8_t told;                             /* the last verdict that the journal tells */
+    bool is_known;        /* some controller has had an opinion under this policy */
+    int64_t since_ms;     /* of the verdict */
+    char text[TEXT_SIZE]; /* evidence: the newest opinion's text */
+};
+
+struct node {
+    char name[NAME_SIZE];
+    char address[TEXT_SIZE];
+    bool is_local;
+    /* state */
+    uint8_t state; /* verdict of its node checks; OK when it has none */
+    uint8_t told;  /* the last verdict that the journal tells */
+    int64_t since_ms;
+    uint8_t reach; /* enum reach: can the leader's actor work on it */
+    int64_t reach_since_ms;
+    char reach_text[TEXT_SIZE];
+    bool in_maintenance;
+    int64_t maintenance_since_ms;
+    char maintenance_author[NAME_SIZE];
+    char maintenance_reason[TEXT_SIZE];
+    struct tally tally;
+};
+
+struct budget { /* the newest times at which something was done */
+    int64_t at_ms[BUDGET_MAX];
+    uint32_t count;
+};
+
+struct member {
+    int32_t service;
+    int32_t node;
+    int32_t priority;
+    /* state */
+    uint8_t state;
+    uint8_t told;  /* the last verdict that the journal tells */
+    bool is_known; /* all of its failover checks have been answered */
+    int64_t since_ms;
+    char text[TEXT_SIZE]; /* the check that made it so, and its evidence */
+    uint8_t step;         /* enum step */
+    uint64_t order;       /* of the open restart */
+    int64_t deadline_ms;  /* of the open step */
+    uint32_t tries;       /* restarts in this incident */
+    struct budget restarts;
+    uint8_t rule;           /* what was last decided about it: enum rule */
+    int64_t wake_ms;        /* when to look at it again */
+    int64_t avoid_until_ms; /* it failed to take over: not a candidate until then */
+    struct tally tally;
+};
+
+struct vip {
+    char name[NAME_SIZE];
+    char address[ADDRESS_SIZE];
+    char interface[INTERFACE_SIZE];
+    int32_t service; /* NONE when retired */
+    uint32_t lease_ms;
+    bool is_retired; /* gone from the policy, still to be let go of */
+    /* state */
+    uint8_t phase;  /* enum vip_phase */
+    int32_t holder; /* node; set from the grant until the release is certain */
+    uint64_t order; /* id of the grant, or of the release while releasing */
+    uint64_t grant_term;
+    int64_t granted_ms;
+    int64_t since_ms; /* of the phase */
+};
+
+struct service {
+    char name[NAME_SIZE];
+    uint8_t run; /* enum run_mode */
+    bool can_restart;
+    uint32_t restart_timeout_ms, start_timeout_ms, stop_timeout_ms;
+    uint32_t restart_tries, restart_budget, restart_window_ms, restart_grace_ms;
+    uint32_t hold_down_ms;
+    bool failback_auto;
+    uint32_t failback_after_ms;
+    uint32_t moves_max, moves_window_ms;
+    int32_t member_first, member_count;
+    /* state */
+    uint8_t phase;        /* enum phase */
+    int64_t since_ms;     /* of the phase */
+    int64_t deadline_ms;  /* of the phase; NEVER_MS while steady or releasing */
+    uint64_t order;       /* of the open start or stop */
+    int32_t active;       /* member */
+    int32_t from, target; /* members, of the open move */
+    uint8_t cause;        /* rule that began the open move */
+    bool is_stop_failed;  /* from may still run: see rule 16 */
+    struct budget moves;
+    int64_t moved_ms;        /* last move; 0 = never */
+    int64_t placing_ms;      /* when it was first seen without an active member */
+    int64_t better_since_ms; /* a better member has been fit since; 0 = none is */
+    int32_t better;          /* that member */
+    uint8_t rule;            /* what was last decided: enum rule */
+    int64_t wake_ms;         /* when to decide again */
+    uint8_t state;           /* for views: verdict of the service */
+    int64_t state_since_ms;
+};
+
+struct core_shape {
+    uint32_t nodes, services, members, checks, vips;
+};
+
+struct controller_state {
+    bool is_blind; /* it said that it cannot see; its opinions do not count */
+    bool is_not_calm;
+    char reason[TEXT_SIZE];
+};
+
+struct core {
+    struct core_shape shape;
+    char name[NAME_SIZE]; /* of the cluster */
+    uint64_t policy_index;
+    /* state */
+    uint64_t index; /* of the last fact */
+    uint64_t term;
+    uint32_t leader; /* controller id, 0 = none yet */
+    char leader_name[NAME_SIZE];
+    int64_t at_ms;
+    int64_t wall_ms;
+    bool is_paused;
+    int64_t paused_since_ms;
+    char paused_author[NAME_SIZE];
+    char paused_reason[TEXT_SIZE];
+    struct controller_state controllers[CONTROLLERS_MAX];
+    size_t service_offset, member_offset, check_offset, vip_offset, node_offset;
+};
+
+#define CORE_ARRAY(noun, type, plural)                                                     \
+    static inline struct type *core_##noun(const struct core *core, int32_t i)             \
+    {                                                                                      \
+        return (struct type *)(void *)((char *)(uintptr_t)core + core->noun##_offset) + i; \
+    }                                                                                      \
+    static inline int32_t core_##noun##_count(const struct core *core)                     \
+    {                                                                                      \
+        return (int32_t)core->shape.plural;                                                \
+    }
+CORE_ARRAY(node, node, nodes)
+CORE_ARRAY(service, service, services)
+CORE_ARRAY(member, member, members)
+CORE_ARRAY(check, check, checks)
+CORE_ARRAY(vip, vip, vips)
+#undef CORE_ARRAY
+
+/* ---- effects: what a step did, for people and for the one who asked */
+
+struct journal_line {
+    enum severity severity;
+    enum event event;
+    char object[ID_SIZE];
+    char text[LINE_SIZE];
+};
+
+struct effects {
+    struct journal_line lines[EFFECTS_MAX];
+    uint32_t count;
+    uint32_t dropped; /* lines that did not fit */
+    bool has_reply;   /* to the request in this fact */
+    bool is_accepted;
+    char reply[LINE_SIZE];
+};
+
+/* ---- making a state */
+
+/* Bytes of a state of this shape. */
+size_t core_size(const struct core_shape *shape);
+
+/* Make an empty state in block (of core_size bytes, taken as the caller's for life): all zero but
+ * for offsets, indexes set to NONE and deadlines to NEVER_MS. The caller fills in the policy
+ * fields. */
+struct core *core_init(void *block, const struct core_shape *shape);
+
+/* How many VIPs of old are still held and not (identically: same address, interface and service
+ * name) in fresh: they need room as retired VIPs at the end of the new state. */
+uint32_t core_retiring(const struct core *old, const struct core *fresh);
+
+/* Turn `fresh` (a new state with the policy filled in and room for core_retiring more VIPs behind
+ * its own; index of the policy's entry in `index`) into the successor of old: state goes over by
+ * name, retired VIPs are released. old may be NULL (the first policy). The result is ready for
+ * steps; lines go to effects. Returns false and changes nothing if a node that still holds an
+ * address is gone from the policy; `refusal` (LINE_SIZE bytes) then says what to do. */
+bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int64_t at_ms,
+                int64_t wall_ms, struct effects *effects, char *refusal);
+
+/* ---- the step */
+
+/* Apply one fact. A malformed or stale fact changes nothing but time, and effects say so.
+ * effects is overwritten. */
+void core_step(struct core *core, const struct fact *fact, struct effects *effects);
+
+/* When the leader has to propose the next tick, in core time; NEVER_MS = not by itself. */
+int64_t core_next_deadline(const struct core *core);
+
+/* ---- orders: all that is owed now, re-derivable at any time */
+
+struct order {
+    enum order_kind kind;
+    uint64_t id;
+    int32_t node;
+    int32_t service;     /* NONE for a retired VIP */
+    int32_t vip;         /* HOLD, RELEASE */
+    bool acquire;        /* HOLD: the grant is not confirmed yet */
+    int64_t deadline_ms; /* core time; RESTART, START, STOP */
+};
+
+/* Call emit for each order now owed; only the leader's actor may carry them out. */
+typedef void core_order_fn(void *data, const struct order *order);
+void core_orders(const struct core *core, core_order_fn *emit, void *data);
+
+/* ---- questions that views ask */
+
+int32_t core_find_node(const struct core *core, const char *name); /* NONE if there is none */
+int32_t core_find_service(const struct core *core, const char *name);
+int32_t core_find_vip(const struct core *core, const char *name);
+
+/* The phase for people: the move's, else the restart step of the active member, else "placing" when
+ * there is no active member, else "steady". */
+const char *core_service_phase(const struct core *core, int32_t service);
+
+/* Why is it so, and what would happen next: the gates of the rules one by one, in the order in
+ * which they were looked at, from the same function that decides. */
+struct explanation {
+    enum rule rule;
+    bool decides; /* this one settled it */
+    char text[LINE_SIZE];
+};
+enum { EXPLANATIONS_MAX = 32 };
+uint32_t core_explain(const struct core *core, int32_t service,
+                      struct explanation explanations[EXPLANATIONS_MAX]);
+
+/* Is this member fit to take over? Writes the reason if not ("" if it is). */
+bool core_is_fit(const struct core *core, int32_t member, char reason[TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,80 @@
+/* A fact: an entry of the replicated log as the core sees it. Facts are the only thing that
+ * changes shared state. Time comes in with them: at_ms is core time, which the leader continues
+ * from where the log left it; it never runs backwards (the core clamps it) and stands still while
+ * nobody leads. wall_ms is for people only and decides nothing. */
+#ifndef CORE_FACT_H
+#define CORE_FACT_H
+
+#include "orchestrator/core/words.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fact_kind {
+    FACT_OPINIONS,
+    FACT_TICK,
+    FACT_OUTCOME,
+    FACT_LEADER,
+    FACT_REQUEST,
+    FACT_SIGHT,
+    FACT_REACH,
+    FACT_CALM,
+};
+
+enum verb { VERB_FAILOVER, VERB_PAUSE, VERB_RESUME, VERB_MAINTENANCE_ON, VERB_MAINTENANCE_OFF };
+
+struct opinion_change {
+    uint32_t check;
+    enum state state;
+    const char *text;
+};
+
+/* All pointers are borrowed for the step. Strings are never NULL. */
+struct fact {
+    enum fact_kind kind;
+    uint64_t index; /* of the log entry; also the id of the orders that it creates */
+    uint64_t term;
+    int64_t at_ms;
+    int64_t wall_ms;
+    union {
+        struct {
+            uint32_t controller;
+            uint64_t policy_index;
+            const struct opinion_change *changes;
+            uint32_t count;
+        } opinions;
+        struct {
+            enum order_kind kind;
+            uint64_t order;
+            const char *object; /* service or VIP */
+            const char *node;
+            enum result result;
+            const char *text;
+        } outcome;
+        struct {
+            uint32_t controller;
+            const char *name;
+        } leader;
+        struct {
+            enum verb verb;
+            const char *service, *node, *author, *reason;
+        } request;
+        struct {
+            uint32_t controller;
+            bool sees;
+            const char *reason;
+        } sight;
+        struct {
+            const char *node;
+            bool reachable;
+            const char *text;
+        } reach;
+        struct {
+            uint32_t controller;
+            bool calm;
+            const char *reason;
+        } calm;
+    };
+};
+
+#endif

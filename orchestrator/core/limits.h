@@ -1,0 +1,45 @@
+/* Capacities of the core, each with its reason. All can be overridden at compile time, so that the
+ * explorer can work on very small states. */
+#ifndef CORE_LIMITS_H
+#define CORE_LIMITS_H
+
+#ifndef NAME_SIZE
+#define NAME_SIZE 48 /* a name of the configuration; text_is_name allows 47 bytes */
+#endif
+#ifndef ID_SIZE
+#define ID_SIZE 152 /* a check's identity: three names and two slashes */
+#endif
+#ifndef TEXT_SIZE
+#define TEXT_SIZE 120 /* evidence kept with a verdict: one line on an 80 or 120 column screen */
+#endif
+#ifndef ADDRESS_SIZE
+#define ADDRESS_SIZE 48 /* INET6_ADDRSTRLEN is 46 */
+#endif
+#ifndef INTERFACE_SIZE
+#define INTERFACE_SIZE 16 /* IFNAMSIZ */
+#endif
+#ifndef CONTROLLERS_MAX
+#define CONTROLLERS_MAX 9 /* controller ids are 1 to 9; at most 7 of them vote */
+#endif
+#ifndef BUDGET_MAX
+#define BUDGET_MAX 8 /* remembered restarts or moves; the largest budget one can configure */
+#endif
+#ifndef EFFECTS_MAX
+#define EFFECTS_MAX 128 /* journal lines of one fact; 64 opinions each with its consequence fit */
+#endif
+#ifndef LINE_SIZE
+#define LINE_SIZE 256 /* text of one journal line */
+#endif
+
+/* The deadline of an order beyond its command's own timeout: reaching the node and hearing back. */
+#define ORDER_SLACK_MS 3000
+/* A grant not confirmed in this time is taken back. */
+#define ACQUIRE_MS 5000
+/* At the beginning, wait this long for the first answers of all members. */
+#define PLACING_MS 10000
+/* A member that could not take over is not tried again for this long. */
+#define AVOID_MS 60000
+/* A VIP that vanished from its holder is put back at most this often: never a fight in a loop. */
+#define REGRANT_MS 10000
+
+#endif

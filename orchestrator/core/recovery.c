@@ -1,0 +1,551 @@
+/* The machines of the core: one for the restart of a member, one for the move of a service, one
+ * for the grant of a VIP. At most one recovery of an object is open; each step has a deadline and
+ * a defined outcome. The move:
+ *
+ *   STEADY -> STOPPING (only run = "active") -> RELEASING -> STARTING (likewise) -> ACQUIRING ->
+ * STEADY
+ *
+ * WAIT-OUT: no grant to another node before every address of the service is FREE again, and FREE
+ * comes only from a confirmed release or from the certain end of the lease. */
+#include "orchestrator/core/recovery.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/core/budget.h"
+#include "orchestrator/core/decide.h"
+#include "orchestrator/core/journal.h"
+#include "orchestrator/core/verdict.h"
+
+#include <string.h>
+
+enum { TRANSITIONS_MAX = 12 }; /* more in one step would be a loop */
+
+static const char *node_of(const struct core *core, int32_t member)
+{
+    return core_node(core, core_member(core, member)->node)->name;
+}
+
+/* ---------------------------------------------------------------- VIPs */
+
+static void vip_set(struct core *core, struct vip *vip, enum vip_phase phase)
+{
+    vip->phase = (uint8_t)phase;
+    vip->since_ms = core->at_ms;
+}
+
+static void vip_grant(struct core *core, struct vip *vip, int32_t node, struct effects *effects)
+{
+    PRE(vip->holder == NONE || vip->holder == node);
+    vip->holder = node;
+    vip->order = core->index;
+    vip->grant_term = core->term;
+    vip->granted_ms = core->at_ms;
+    vip_set(core, vip, VIP_GRANTED);
+    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s granted to %s", vip->address,
+                core_node(core, node)->name);
+}
+
+static void vip_release(struct core *core, struct vip *vip, struct effects *effects)
+{
+    if (vip->phase == VIP_FREE || vip->phase == VIP_RELEASING)
+        return;
+    vip->order = core->index;
+    vip_set(core, vip, VIP_RELEASING);
+    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is taken from %s", vip->address,
+                core_node(core, vip->holder)->name);
+}
+
+/* The VIPs of a service one by one: the next after `i`, or NONE. Begin with NONE. */
+static int32_t next_vip(const struct core *core, int32_t service, int32_t i)
+{
+    for (i++; i < core_vip_count(core); i++)
+        if (core_vip(core, i)->service == service)
+            return i;
+    return NONE;
+}
+
+static bool all_vips_are(const struct core *core, int32_t service, enum vip_phase phase)
+{
+    for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;)
+        if (core_vip(core, i)->phase != phase)
+            return false;
+    return true;
+}
+
+/* A steady service: its addresses belong on its active node. Returns when to look again. */
+static int64_t align_vips(struct core *core, int32_t service, struct effects *effects)
+{
+    const struct service *s = core_service(core, service);
+    int32_t node = core_member(core, s->active)->node;
+    int64_t wake_ms = NEVER_MS;
+    struct decision automatic = {.wake_ms = NEVER_MS};
+    if (!decide_is_automatic(core, NULL, &automatic))
+        return wake_ms;
+    for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
+        struct vip *vip = core_vip(core, i);
+        if (vip->phase != VIP_FREE && vip->holder != node) {
+            vip_release(core, vip, effects);
+        } else if (vip->phase == VIP_FREE) {
+            vip_grant(core, vip, node, effects);
+        } else if (vip->phase == VIP_LOST) { /* rule 15 */
+            int64_t due_ms = vip->granted_ms + REGRANT_MS;
+            if (due_ms <= core->at_ms)
+                vip_grant(core, vip, node, effects);
+            else if (due_ms < wake_ms)
+                wake_ms = due_ms;
+        }
+    }
+    return wake_ms;
+}
+
+/* ---------------------------------------------------------------- the restart of a member */
+
+static void step_set(struct core *core, struct member *m, enum step step, int64_t limit_ms)
+{
+    m->step = (uint8_t)step;
+    m->deadline_ms = step == STEP_IDLE ? NEVER_MS : core->at_ms + limit_ms;
+}
+
+static void begin_restart(struct core *core, int32_t member, struct effects *effects)
+{
+    struct member *m = core_member(core, member);
+    const struct service *s = core_service(core, m->service);
+    char name[ID_SIZE];
+    m->tries++;
+    budget_spend(&m->restarts, core->at_ms);
+    m->order = core->index;
+    step_set(core, m, STEP_RESTARTING, (int64_t)s->restart_timeout_ms + ORDER_SLACK_MS);
+    journal_add(effects, SEVERITY_WARNING, EVENT_DECISION, journal_member(core, member, name),
+                "restart it (rule %d, try %u of %u): %s", RULE_RESTART_FIRST, m->tries,
+                s->restart_tries, m->text);
+}
+
+static void end_restart(struct core *core, int32_t member, enum severity severity, const char *text,
+                        struct effects *effects)
+{
+    char name[ID_SIZE];
+    step_set(core, core_member(core, member), STEP_IDLE, 0);
+    journal_add(effects, severity, EVENT_MEMBER, journal_member(core, member, name), "%s", text);
+}
+
+/* One transition of the restart machine. True if there was one. */
+static bool advance_member(struct core *core, int32_t member, struct effects *effects)
+{
+    struct member *m = core_member(core, member);
+    const struct service *s = core_service(core, m->service);
+    bool works = m->state == STATE_OK || m->state == STATE_WARNING;
+    bool is_over = core->at_ms >= m->deadline_ms;
+    switch ((enum step)m->step) {
+    case STEP_IDLE: {
+        struct decision d;
+        if (works)
+            m->tries = 0;
+        decide_member(core, member, NULL, &d);
+        m->rule = (uint8_t)d.rule;
+        m->wake_ms = d.wake_ms;
+        if (d.acts)
+            begin_restart(core, member, effects);
+        return d.acts;
+    }
+    case STEP_RESTARTING:
+        if (core_node(core, m->node)->reach == REACH_DOWN)
+            end_restart(core, member, SEVERITY_WARNING,
+                        "restart given up: its node cannot be reached", effects);
+        else if (is_over) /* the outcome is unknown, not bad: find out */
+            step_set(core, m, STEP_CONFIRMING, s->restart_grace_ms);
+        else
+            return false;
+        return true;
+    case STEP_CONFIRMING:
+        if (works)
+            end_restart(core, member, SEVERITY_INFO, "works again after the restart", effects);
+        else if (is_over)
+            end_restart(core, member, SEVERITY_WARNING, "the restart did not help", effects);
+        else if (core_node(core, m->node)->reach == REACH_DOWN)
+            end_restart(core, member, SEVERITY_WARNING, "its node cannot be reached any more",
+                        effects);
+        else
+            return false;
+        return true;
+    }
+    NEVER("a step that is none");
+}
+
+/* ---------------------------------------------------------------- the move of a service */
+
+static void phase_set(struct core *core, struct service *s, enum phase phase, int64_t limit_ms)
+{
+    s->phase = (uint8_t)phase;
+    s->since_ms = core->at_ms;
+    s->deadline_ms = limit_ms == NEVER_MS ? NEVER_MS : core->at_ms + limit_ms;
+}
+
+static void begin_release(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    int32_t keeps = s->target == NONE ? NONE : core_member(core, s->target)->node;
+    phase_set(core, s, PHASE_RELEASING, NEVER_MS);
+    for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
+        struct vip *vip = core_vip(core, i);
+        if (vip->phase != VIP_FREE && (vip->holder != keeps || vip->phase == VIP_LOST))
+            vip_release(core, vip, effects);
+    }
+}
+
+void recovery_move(struct core *core, int32_t service, int32_t target, enum rule cause,
+                   const char *why, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    PRE(s->phase == PHASE_STEADY && target != NONE);
+    s->from = s->active;
+    s->target = target;
+    s->cause = (uint8_t)cause;
+    s->order = core->index;
+    s->is_stop_failed = false;
+    if (s->from != NONE)
+        s->moved_ms = core->at_ms;
+    if (cause == RULE_MOVE || cause == RULE_FAILBACK)
+        budget_spend(&s->moves, core->at_ms);
+    journal_add(effects, cause == RULE_MOVE ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_DECISION,
+                s->name, "move %s%s%s to %s (rule %d, %s): %s", s->from == NONE ? "" : "from ",
+                s->from == NONE ? "" : node_of(core, s->from), s->from == NONE ? "it" : "",
+                node_of(core, target), cause, rule_name(cause), why);
+    if (s->run == RUN_ACTIVE && s->from != NONE)
+        phase_set(core, s, PHASE_STOPPING, (int64_t)s->stop_timeout_ms + ORDER_SLACK_MS);
+    else
+        begin_release(core, service, effects);
+}
+
+/* The target did not take over: let go of what it may have, then decide anew. */
+static void give_up_target(struct core *core, int32_t service, const char *why,
+                           struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    journal_add(effects, SEVERITY_ERROR, EVENT_SERVICE, s->name, "%s did not take over: %s",
+                node_of(core, s->target), why);
+    core_member(core, s->target)->avoid_until_ms = core->at_ms + AVOID_MS;
+    s->target = NONE;
+    s->active = NONE;
+    begin_release(core, service, effects);
+}
+
+static void stop_failed(struct core *core, int32_t service, const char *why,
+                        struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    s->is_stop_failed = true;
+    s->target = NONE;
+    phase_set(core, s, PHASE_STEADY, NEVER_MS);
+    journal_add(effects, SEVERITY_ERROR, EVENT_HOLD, s->name,
+                "not moved (rule %d): the stop on %s is not confirmed (%s)", RULE_STOP_FAILED,
+                node_of(core, s->from), why);
+}
+
+static void begin_start(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    s->active = s->target;
+    if (s->run == RUN_ACTIVE) {
+        s->order = core->index;
+        phase_set(core, s, PHASE_STARTING, (int64_t)s->start_timeout_ms + ORDER_SLACK_MS);
+        journal_add(effects, SEVERITY_INFO, EVENT_ORDER, s->name, "start it on %s",
+                    node_of(core, s->target));
+    } else {
+        phase_set(core, s, PHASE_ACQUIRING, ACQUIRE_MS);
+    }
+}
+
+static void end_move(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    s->placing_ms = 0;
+    s->better = NONE;
+    s->better_since_ms = 0;
+    phase_set(core, s, PHASE_STEADY, NEVER_MS);
+    journal_add(effects, SEVERITY_INFO, EVENT_SERVICE, s->name, "is active on %s",
+                node_of(core, s->active));
+}
+
+static bool advance_acquiring(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    if (all_vips_are(core, service, VIP_HELD)) {
+        end_move(core, service, effects);
+        return true;
+    }
+    if (core->at_ms >= s->deadline_ms) {
+        give_up_target(core, service, "it did not confirm its addresses in time", effects);
+        return true;
+    }
+    bool granted = false;
+    for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
+        if (core_vip(core, i)->phase == VIP_FREE) {
+            vip_grant(core, core_vip(core, i), core_member(core, s->target)->node, effects);
+            granted = true;
+        }
+    }
+    return granted;
+}
+
+/* Is another fit member better than the active one, and since when? For rules 13 and 14. */
+static void watch_better(struct core *core, int32_t service)
+{
+    struct service *s = core_service(core, service);
+    int32_t best = s->active == NONE ? NONE : decide_candidate(core, service, s->active);
+    if (best != NONE && core_member(core, best)->priority <= core_member(core, s->active)->priority)
+        best = NONE;
+    if (best != s->better) {
+        s->better = best;
+        s->better_since_ms = best == NONE ? 0 : core->at_ms;
+    }
+}
+
+/* Tell once why nothing is done about a service that needs help. */
+static void tell_hold(const struct core *core, const struct service *s, const struct decision *d,
+                      struct effects *effects)
+{
+    if (d->rule == s->rule || d->rule == RULE_HEALTHY || d->rule == RULE_RECOVERY_OPEN ||
+        d->rule == RULE_WAITING || d->acts)
+        return;
+    enum severity severity = d->rule == RULE_FAILBACK_MANUAL ? SEVERITY_INFO : SEVERITY_WARNING;
+    (void)core;
+    journal_add(effects, severity, EVENT_HOLD, s->name, "nothing is done (rule %d, %s): %s",
+                d->rule, rule_name(d->rule), d->text);
+}
+
+static bool advance_steady(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    struct decision d;
+    if (s->active == NONE && s->placing_ms == 0)
+        s->placing_ms = core->at_ms;
+    watch_better(core, service);
+    decide_service(core, service, NULL, &d);
+    tell_hold(core, s, &d, effects);
+    s->rule = (uint8_t)d.rule;
+    s->wake_ms = d.wake_ms;
+    if (d.acts) {
+        recovery_move(core, service, d.target, d.rule, d.text, effects);
+        return true;
+    }
+    if (s->is_stop_failed && d.rule != RULE_STOP_FAILED)
+        s->is_stop_failed = false;
+    if (s->active != NONE) {
+        int64_t wake_ms = align_vips(core, service, effects);
+        if (wake_ms < s->wake_ms)
+            s->wake_ms = wake_ms;
+    }
+    return false;
+}
+
+/* Releasing is over when every address that has to go is free. */
+static bool is_released(const struct core *core, int32_t service)
+{
+    for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;)
+        if (core_vip(core, i)->phase == VIP_RELEASING)
+            return false;
+    return true;
+}
+
+/* One transition of the move machine. True if there was one. */
+static bool advance_service(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    bool is_over = core->at_ms >= s->deadline_ms;
+    switch ((enum phase)s->phase) {
+    case PHASE_STEADY:
+        return advance_steady(core, service, effects);
+    case PHASE_STOPPING:
+        if (!is_over && core_node(core, core_member(core, s->from)->node)->reach != REACH_DOWN)
+            return false;
+        stop_failed(core, service, is_over ? "no answer in time" : "its node cannot be reached",
+                    effects);
+        return true;
+    case PHASE_RELEASING:
+        if (!is_released(core, service))
+            return false;
+        if (s->target == NONE)
+            phase_set(core, s, PHASE_STEADY, NEVER_MS);
+        else
+            begin_start(core, service, effects);
+        return true;
+    case PHASE_STARTING:
+        if (!is_over)
+            return false;
+        give_up_target(core, service, "the start command gave no answer in time", effects);
+        return true;
+    case PHASE_ACQUIRING:
+        return advance_acquiring(core, service, effects);
+    }
+    NEVER("a phase that is none");
+}
+
+static enum state state_of_service(const struct core *core, int32_t service)
+{
+    const struct service *s = core_service(core, service);
+    enum state state = STATE_OK;
+    if (s->active == NONE)
+        return s->rule == RULE_WAITING || s->rule == RULE_NONE ? STATE_UNKNOWN : STATE_CRITICAL;
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++)
+        if (core_member(core, i)->state == STATE_CRITICAL)
+            state = STATE_WARNING;
+    if (s->phase != PHASE_STEADY)
+        state = STATE_WARNING;
+    for (int32_t i = 0; i < core_check_count(core); i++) {
+        const struct check *check = core_check(core, i);
+        if (check->scope == SCOPE_VIP && check->state == STATE_CRITICAL &&
+            core_vip(core, check->target)->service == service)
+            return STATE_CRITICAL;
+    }
+    if (!all_vips_are(core, service, VIP_HELD))
+        state = STATE_WARNING;
+    enum state active = core_member(core, s->active)->state;
+    return active == STATE_OK ? state : active;
+}
+
+void recovery_settle(struct core *core, struct effects *effects)
+{
+    for (int32_t i = 0; i < core_member_count(core); i++)
+        for (int n = 0; advance_member(core, i, effects); n++)
+            PRE(n < TRANSITIONS_MAX);
+    for (int32_t i = 0; i < core_service_count(core); i++) {
+        struct service *s = core_service(core, i);
+        for (int n = 0; advance_service(core, i, effects); n++)
+            PRE(n < TRANSITIONS_MAX);
+        enum state state = state_of_service(core, i);
+        if (state != s->state) {
+            s->state = (uint8_t)state;
+            s->state_since_ms = core->at_ms;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- outcomes */
+
+static void restart_ended(struct core *core, int32_t member, const struct fact *f,
+                          struct effects *effects)
+{
+    struct member *m = core_member(core, member);
+    enum result result = f->outcome.result;
+    char name[ID_SIZE];
+    journal_add(effects, result == RESULT_DONE ? SEVERITY_INFO : SEVERITY_WARNING, EVENT_OUTCOME,
+                journal_member(core, member, name), "restart: %s%s%s", result_name(result),
+                f->outcome.text[0] ? ": " : "", f->outcome.text);
+    if (result == RESULT_DONE || result == RESULT_UNKNOWN)
+        step_set(core, m, STEP_CONFIRMING, core_service(core, m->service)->restart_grace_ms);
+    else
+        step_set(core, m, STEP_IDLE, 0);
+}
+
+static void service_order_ended(struct core *core, int32_t service, const struct fact *f,
+                                struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    bool is_done = f->outcome.result == RESULT_DONE;
+    journal_add(effects, is_done ? SEVERITY_INFO : SEVERITY_ERROR, EVENT_OUTCOME, s->name,
+                "%s on %s: %s%s%s", order_kind_name(f->outcome.kind), f->outcome.node,
+                result_name(f->outcome.result), f->outcome.text[0] ? ": " : "", f->outcome.text);
+    if (f->outcome.kind == ORDER_STOP && is_done)
+        begin_release(core, service, effects);
+    else if (f->outcome.kind == ORDER_STOP)
+        stop_failed(core, service, f->outcome.text, effects);
+    else if (is_done)
+        phase_set(core, s, PHASE_ACQUIRING, ACQUIRE_MS);
+    else
+        give_up_target(core, service, f->outcome.text, effects);
+}
+
+static void vip_held(struct core *core, struct vip *vip, struct effects *effects)
+{
+    vip_set(core, vip, VIP_HELD);
+    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is held by %s", vip->address,
+                core_node(core, vip->holder)->name);
+}
+
+static void vip_freed(struct core *core, struct vip *vip, const struct fact *f,
+                      struct effects *effects)
+{
+    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is free: %s %s", vip->address,
+                core_node(core, vip->holder)->name,
+                f->outcome.result == RESULT_DONE ? "released it" : "had it until its lease ended");
+    vip->holder = NONE;
+    vip->order = 0;
+    vip_set(core, vip, VIP_FREE);
+}
+
+static void hold_failed(struct core *core, struct vip *vip, const struct fact *f,
+                        struct effects *effects)
+{
+    struct service *s = vip->service == NONE ? NULL : core_service(core, vip->service);
+    bool is_lost = f->outcome.result == RESULT_LOST;
+    journal_add(effects, is_lost ? SEVERITY_WARNING : SEVERITY_ERROR, EVENT_OUTCOME, vip->name,
+                "%s %s %s%s%s", vip->address, is_lost ? "is gone from" : "was not taken by",
+                core_node(core, vip->holder)->name, f->outcome.text[0] ? ": " : "",
+                f->outcome.text);
+    if (s != NULL && s->phase == PHASE_ACQUIRING)
+        give_up_target(core, vip->service, f->outcome.text, effects);
+    else if (f->outcome.result != RESULT_UNREACHABLE)
+        vip_set(core, vip, VIP_LOST); /* rule 15 puts it back */
+}
+
+static bool vip_outcome(struct core *core, const struct fact *f, struct effects *effects)
+{
+    int32_t i = NONE;
+    for (int32_t v = 0; v < core_vip_count(core); v++)
+        if (core_vip(core, v)->order == f->outcome.order &&
+            strcmp(core_vip(core, v)->name, f->outcome.object) == 0)
+            i = v;
+    if (i == NONE || core_vip(core, i)->holder == NONE ||
+        strcmp(core_node(core, core_vip(core, i)->holder)->name, f->outcome.node) != 0)
+        return false;
+    struct vip *vip = core_vip(core, i);
+    enum result result = f->outcome.result;
+    if (f->outcome.kind == ORDER_RELEASE && vip->phase == VIP_RELEASING) {
+        if (result == RESULT_DONE || result == RESULT_ENDED)
+            vip_freed(core, vip, f, effects);
+        return true;
+    }
+    if (f->outcome.kind != ORDER_HOLD)
+        return false;
+    if (vip->phase == VIP_GRANTED && result == RESULT_DONE)
+        vip_held(core, vip, effects);
+    else if (vip->phase == VIP_GRANTED || (vip->phase == VIP_HELD && result == RESULT_LOST))
+        hold_failed(core, vip, f, effects);
+    else
+        return false;
+    return true;
+}
+
+static bool command_outcome(struct core *core, const struct fact *f, struct effects *effects)
+{
+    int32_t service = core_find_service(core, f->outcome.object);
+    if (service == NONE)
+        return false;
+    struct service *s = core_service(core, service);
+    bool is_open = (f->outcome.kind == ORDER_STOP && s->phase == PHASE_STOPPING) ||
+                   (f->outcome.kind == ORDER_START && s->phase == PHASE_STARTING);
+    if (is_open && s->order == f->outcome.order) {
+        service_order_ended(core, service, f, effects);
+        return true;
+    }
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
+        const struct member *m = core_member(core, i);
+        if (f->outcome.kind == ORDER_RESTART && m->step == STEP_RESTARTING &&
+            m->order == f->outcome.order && strcmp(node_of(core, i), f->outcome.node) == 0) {
+            restart_ended(core, i, f, effects);
+            return true;
+        }
+    }
+    return false;
+}
+
+void recovery_outcome(struct core *core, const struct fact *f, struct effects *effects)
+{
+    bool is_vip = f->outcome.kind == ORDER_HOLD || f->outcome.kind == ORDER_RELEASE;
+    bool is_known = is_vip ? vip_outcome(core, f, effects) : command_outcome(core, f, effects);
+    if (!is_known)
+        journal_add(effects, SEVERITY_INFO, EVENT_REFUSED, f->outcome.object,
+                    "outcome of %s order %llu on %s is not awaited any more: %s",
+                    order_kind_name(f->outcome.kind), (unsigned long long)f->outcome.order,
+                    f->outcome.node, result_name(f->outcome.result));
+}

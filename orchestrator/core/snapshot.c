@@ -1,0 +1,290 @@
+/* Snapshots. One visitor walks the state in one order and counts, writes or reads, so that the
+ * three can never disagree. Integers are little-endian, texts are a size byte and bytes. */
+#include "orchestrator/core/snapshot.h"
+
+#include "orchestrator/base/contract.h"
+
+#include <string.h>
+
+enum { SNAPSHOT_VERSION = 1 };
+static const uint8_t magic[4] = {'E', 'P', 'H', SNAPSHOT_VERSION};
+
+enum visit_mode { VISIT_COUNT, VISIT_WRITE, VISIT_READ };
+
+struct visit {
+    enum visit_mode mode;
+    uint8_t *out;
+    const uint8_t *in;
+    size_t at, size;
+    bool failed;
+};
+
+static void visit_bytes(struct visit *v, void *bytes, size_t size)
+{
+    if (v->mode == VISIT_WRITE)
+        memcpy(v->out + v->at, bytes, size);
+    if (v->mode == VISIT_READ) {
+        if (v->failed || size > v->size - v->at) {
+            v->failed = true;
+            return;
+        }
+        memcpy(bytes, v->in + v->at, size);
+    }
+    v->at += size;
+}
+
+static void visit_u64(struct visit *v, uint64_t *value)
+{
+    uint8_t bytes[8] = {0};
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(*value >> (8 * i));
+    visit_bytes(v, bytes, sizeof(bytes));
+    if (v->mode == VISIT_READ) {
+        *value = 0;
+        for (int i = 0; i < 8; i++)
+            *value |= (uint64_t)bytes[i] << (8 * i);
+    }
+}
+
+static void visit_i64(struct visit *v, int64_t *value)
+{
+    uint64_t raw = (uint64_t)*value;
+    visit_u64(v, &raw);
+    *value = (int64_t)raw;
+}
+
+static void visit_u32(struct visit *v, uint32_t *value)
+{
+    uint64_t raw = *value;
+    visit_u64(v, &raw);
+    if (raw > UINT32_MAX)
+        v->failed = true;
+    *value = (uint32_t)raw;
+}
+
+/* An index: NONE or below count. */
+static void visit_index(struct visit *v, int32_t *value, int32_t count)
+{
+    int64_t raw = *value;
+    visit_i64(v, &raw);
+    if (raw < NONE || raw >= count)
+        v->failed = true;
+    else
+        *value = (int32_t)raw;
+}
+
+/* A number below `count`: an enum. */
+static void visit_u8(struct visit *v, uint8_t *value, uint8_t count)
+{
+    visit_bytes(v, value, 1);
+    if (*value >= count)
+        v->failed = true;
+}
+
+static void visit_bool(struct visit *v, bool *value)
+{
+    uint8_t raw = *value;
+    visit_u8(v, &raw, 2);
+    *value = raw == 1;
+}
+
+static void visit_text(struct visit *v, char *text, size_t text_size)
+{
+    uint8_t size = (uint8_t)strnlen(text, text_size - 1);
+    visit_bytes(v, &size, 1);
+    if (size >= text_size) {
+        v->failed = true;
+        return;
+    }
+    visit_bytes(v, text, size);
+    if (v->mode == VISIT_READ)
+        text[size] = '\0';
+}
+
+static void visit_budget(struct visit *v, struct budget *budget)
+{
+    visit_u32(v, &budget->count);
+    if (budget->count > BUDGET_MAX) {
+        v->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < budget->count; i++)
+        visit_i64(v, &budget->at_ms[i]);
+}
+
+static void visit_head(struct visit *v, struct core *core)
+{
+    visit_u64(v, &core->index);
+    visit_u64(v, &core->term);
+    visit_u32(v, &core->leader);
+    if (core->leader > CONTROLLERS_MAX)
+        v->failed = true;
+    visit_text(v, core->leader_name, sizeof(core->leader_name));
+    visit_i64(v, &core->at_ms);
+    visit_i64(v, &core->wall_ms);
+    visit_bool(v, &core->is_paused);
+    visit_i64(v, &core->paused_since_ms);
+    visit_text(v, core->paused_author, sizeof(core->paused_author));
+    visit_text(v, core->paused_reason, sizeof(core->paused_reason));
+    for (int i = 0; i < CONTROLLERS_MAX; i++) {
+        visit_bool(v, &core->controllers[i].is_blind);
+        visit_bool(v, &core->controllers[i].is_not_calm);
+        visit_text(v, core->controllers[i].reason, sizeof(core->controllers[i].reason));
+    }
+}
+
+static void visit_node(struct visit *v, struct node *node)
+{
+    visit_u8(v, &node->state, STATE_UNKNOWN + 1);
+    visit_u8(v, &node->told, STATE_UNKNOWN + 1);
+    visit_i64(v, &node->since_ms);
+    visit_u8(v, &node->reach, REACH_DOWN + 1);
+    visit_i64(v, &node->reach_since_ms);
+    visit_text(v, node->reach_text, sizeof(node->reach_text));
+    visit_bool(v, &node->in_maintenance);
+    visit_i64(v, &node->maintenance_since_ms);
+    visit_text(v, node->maintenance_author, sizeof(node->maintenance_author));
+    visit_text(v, node->maintenance_reason, sizeof(node->maintenance_reason));
+}
+
+static void visit_member(struct visit *v, struct member *m)
+{
+    visit_u8(v, &m->state, STATE_UNKNOWN + 1);
+    visit_u8(v, &m->told, STATE_UNKNOWN + 1);
+    visit_bool(v, &m->is_known);
+    visit_i64(v, &m->since_ms);
+    visit_text(v, m->text, sizeof(m->text));
+    visit_u8(v, &m->step, STEP_CONFIRMING + 1);
+    visit_u64(v, &m->order);
+    visit_i64(v, &m->deadline_ms);
+    visit_u32(v, &m->tries);
+    visit_budget(v, &m->restarts);
+    visit_u8(v, &m->rule, RULE_COUNT);
+    visit_i64(v, &m->wake_ms);
+    visit_i64(v, &m->avoid_until_ms);
+}
+
+static void visit_check(struct visit *v, struct check *check)
+{
+    for (int i = 0; i < CONTROLLERS_MAX; i++) {
+        visit_bool(v, &check->opinions[i].is_known);
+        if (check->opinions[i].is_known) {
+            visit_u8(v, &check->opinions[i].state, STATE_UNKNOWN + 1);
+            visit_i64(v, &check->opinions[i].since_ms);
+        }
+    }
+    visit_u8(v, &check->state, STATE_UNKNOWN + 1);
+    visit_u8(v, &check->told, STATE_UNKNOWN + 1);
+    visit_bool(v, &check->is_known);
+    visit_i64(v, &check->since_ms);
+    visit_text(v, check->text, sizeof(check->text));
+}
+
+static void visit_vip(struct visit *v, const struct core *core, struct vip *vip)
+{
+    visit_bool(v, &vip->is_retired);
+    if (vip->is_retired) { /* no longer in the policy: the bytes have to tell all of it */
+        visit_text(v, vip->name, sizeof(vip->name));
+        visit_text(v, vip->address, sizeof(vip->address));
+        visit_text(v, vip->interface, sizeof(vip->interface));
+        visit_u32(v, &vip->lease_ms);
+    }
+    visit_u8(v, &vip->phase, VIP_RELEASING + 1);
+    visit_index(v, &vip->holder, core_node_count(core));
+    visit_u64(v, &vip->order);
+    visit_u64(v, &vip->grant_term);
+    visit_i64(v, &vip->granted_ms);
+    visit_i64(v, &vip->since_ms);
+}
+
+static void visit_service(struct visit *v, const struct core *core, struct service *s)
+{
+    int32_t members = core_member_count(core);
+    visit_u8(v, &s->phase, PHASE_ACQUIRING + 1);
+    visit_i64(v, &s->since_ms);
+    visit_i64(v, &s->deadline_ms);
+    visit_u64(v, &s->order);
+    visit_index(v, &s->active, members);
+    visit_index(v, &s->from, members);
+    visit_index(v, &s->target, members);
+    visit_u8(v, &s->cause, RULE_COUNT);
+    visit_bool(v, &s->is_stop_failed);
+    visit_budget(v, &s->moves);
+    visit_i64(v, &s->moved_ms);
+    visit_i64(v, &s->placing_ms);
+    visit_i64(v, &s->better_since_ms);
+    visit_index(v, &s->better, members);
+    visit_u8(v, &s->rule, RULE_COUNT);
+    visit_i64(v, &s->wake_ms);
+    visit_u8(v, &s->state, STATE_UNKNOWN + 1);
+    visit_i64(v, &s->state_since_ms);
+}
+
+static void visit_shape(struct visit *v, struct core_shape *shape)
+{
+    uint8_t head[4];
+    memcpy(head, magic, sizeof(head));
+    visit_bytes(v, head, sizeof(head));
+    if (memcmp(head, magic, sizeof(head)) != 0)
+        v->failed = true;
+    visit_u32(v, &shape->nodes);
+    visit_u32(v, &shape->services);
+    visit_u32(v, &shape->members);
+    visit_u32(v, &shape->checks);
+    visit_u32(v, &shape->vips);
+}
+
+static void visit_core(struct visit *v, struct core *core)
+{
+    struct core_shape shape = core->shape;
+    visit_shape(v, &shape);
+    if (v->failed || memcmp(&shape, &core->shape, sizeof(shape)) != 0) {
+        v->failed = true;
+        return;
+    }
+    visit_head(v, core);
+    for (int32_t i = 0; i < core_node_count(core); i++)
+        visit_node(v, core_node(core, i));
+    for (int32_t i = 0; i < core_member_count(core); i++)
+        visit_member(v, core_member(core, i));
+    for (int32_t i = 0; i < core_check_count(core); i++)
+        visit_check(v, core_check(core, i));
+    for (int32_t i = 0; i < core_vip_count(core); i++)
+        visit_vip(v, core, core_vip(core, i));
+    for (int32_t i = 0; i < core_service_count(core); i++)
+        visit_service(v, core, core_service(core, i));
+}
+
+/* Counting and writing only read the state, so that const may be cast away for them. */
+static struct core *unconst(const struct core *core)
+{
+    return (struct core *)(uintptr_t)core;
+}
+
+size_t snapshot_size(const struct core *core)
+{
+    struct visit v = {.mode = VISIT_COUNT};
+    visit_core(&v, unconst(core));
+    return v.at;
+}
+
+void snapshot_write(const struct core *core, void *bytes)
+{
+    struct visit v = {.mode = VISIT_WRITE, .out = bytes};
+    visit_core(&v, unconst(core));
+    POST(!v.failed);
+}
+
+bool snapshot_shape(const void *bytes, size_t size, struct core_shape *shape)
+{
+    struct visit v = {.mode = VISIT_READ, .in = bytes, .size = size};
+    visit_shape(&v, shape);
+    return !v.failed;
+}
+
+bool snapshot_read(struct core *core, const void *bytes, size_t size)
+{
+    struct visit v = {.mode = VISIT_READ, .in = bytes, .size = size};
+    visit_core(&v, core);
+    return !v.failed && v.at == size;
+}

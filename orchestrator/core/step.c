@@ -1,0 +1,285 @@
+/* The step: one fact changes the state. What a fact names is looked up by name or checked by
+ * number first; what cannot be is refused and said. */
+#include "orchestrator/core/core.h"
+
+#include "orchestrator/base/text.h"
+#include "orchestrator/core/decide.h"
+#include "orchestrator/core/journal.h"
+#include "orchestrator/core/recovery.h"
+#include "orchestrator/core/verdict.h"
+
+#include <string.h>
+
+static bool is_controller(uint32_t controller)
+{
+    return controller >= 1 && controller <= CONTROLLERS_MAX;
+}
+
+static void apply_opinions(struct core *core, const struct fact *f, struct effects *effects)
+{
+    if (!is_controller(f->opinions.controller))
+        return;
+    if (f->opinions.policy_index != core->policy_index) {
+        journal_add(
+            effects, SEVERITY_INFO, EVENT_REFUSED, "opinions", "of another policy (%llu, now %llu)",
+            (unsigned long long)f->opinions.policy_index, (unsigned long long)core->policy_index);
+        return;
+    }
+    for (uint32_t i = 0; i < f->opinions.count; i++) {
+        const struct opinion_change *change = &f->opinions.changes[i];
+        if (change->check >= core->shape.checks || change->state > STATE_UNKNOWN)
+            continue;
+        struct check *check = core_check(core, (int32_t)change->check);
+        struct opinion *opinion = &check->opinions[f->opinions.controller - 1];
+        if (!opinion->is_known || opinion->state != change->state)
+            opinion->since_ms = core->at_ms;
+        opinion->is_known = true;
+        opinion->state = (uint8_t)change->state;
+        text_copy(check->text, sizeof(check->text), change->text);
+    }
+}
+
+static void apply_leader(struct core *core, const struct fact *f, struct effects *effects)
+{
+    if (!is_controller(f->leader.controller))
+        return;
+    core->leader = f->leader.controller;
+    text_copy(core->leader_name, sizeof(core->leader_name), f->leader.name);
+    core->controllers[core->leader - 1] = (struct controller_state){0};
+    verdict_forget(core, core->leader); /* it began anew: it has to look again */
+    journal_add(effects, SEVERITY_INFO, EVENT_LEADER, core->leader_name, "leads in term %llu",
+                (unsigned long long)core->term);
+}
+
+static void apply_sight(struct core *core, const struct fact *f, struct effects *effects)
+{
+    if (!is_controller(f->sight.controller))
+        return;
+    struct controller_state *c = &core->controllers[f->sight.controller - 1];
+    char name[NAME_SIZE];
+    text_format(name, sizeof(name), "controller %u", f->sight.controller);
+    verdict_forget(core, f->sight.controller);
+    if (c->is_blind == !f->sight.sees)
+        return;
+    c->is_blind = !f->sight.sees;
+    journal_add(effects, c->is_blind ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_SIGHT, name,
+                "%s%s%s", c->is_blind ? "cannot see" : "sees again", f->sight.reason[0] ? ": " : "",
+                f->sight.reason);
+}
+
+static void apply_reach(struct core *core, const struct fact *f, struct effects *effects)
+{
+    int32_t i = core_find_node(core, f->reach.node);
+    if (i == NONE)
+        return;
+    struct node *node = core_node(core, i);
+    uint8_t reach = f->reach.reachable ? REACH_UP : REACH_DOWN;
+    if (node->reach == reach && strcmp(node->reach_text, f->reach.text) == 0)
+        return;
+    if (node->reach != reach)
+        node->reach_since_ms = core->at_ms;
+    node->reach = reach;
+    text_copy(node->reach_text, sizeof(node->reach_text), f->reach.text);
+    journal_add(effects, f->reach.reachable ? SEVERITY_INFO : SEVERITY_ERROR, EVENT_REACH,
+                node->name, "%s%s%s",
+                f->reach.reachable ? "can be worked on" : "cannot be worked on",
+                f->reach.text[0] ? ": " : "", f->reach.text);
+}
+
+static void apply_calm(struct core *core, const struct fact *f, struct effects *effects)
+{
+    if (!is_controller(f->calm.controller))
+        return;
+    struct controller_state *c = &core->controllers[f->calm.controller - 1];
+    if (c->is_not_calm == !f->calm.calm)
+        return;
+    c->is_not_calm = !f->calm.calm;
+    text_copy(c->reason, sizeof(c->reason), f->calm.reason);
+    journal_add(effects, c->is_not_calm ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_CALM,
+                core->leader_name, "%s%s%s",
+                c->is_not_calm ? "only watches for a while" : "acts again",
+                f->calm.reason[0] ? ": " : "", f->calm.reason);
+}
+
+/* ---------------------------------------------------------------- requests of operators */
+
+static void request_pause(struct core *core, const struct fact *f, struct effects *effects)
+{
+    bool pause = f->request.verb == VERB_PAUSE;
+    if (core->is_paused == pause) {
+        journal_reply(effects, true, "%s already", pause ? "paused" : "not paused");
+        return;
+    }
+    core->is_paused = pause;
+    core->paused_since_ms = core->at_ms;
+    text_copy(core->paused_author, sizeof(core->paused_author), f->request.author);
+    text_copy(core->paused_reason, sizeof(core->paused_reason), f->request.reason);
+    journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author, "%s%s%s",
+                pause ? "paused: nothing happens by itself" : "resumed",
+                f->request.reason[0] ? ": " : "", f->request.reason);
+    journal_reply(effects, true, "%s",
+                  pause ? "paused: Ephor watches, keeps the addresses where "
+                          "they are, and does nothing else by itself"
+                        : "resumed");
+}
+
+static void request_maintenance(struct core *core, const struct fact *f, struct effects *effects)
+{
+    bool on = f->request.verb == VERB_MAINTENANCE_ON;
+    int32_t i = core_find_node(core, f->request.node);
+    if (i == NONE) {
+        journal_reply(effects, false, "there is no node '%s'", f->request.node);
+        return;
+    }
+    struct node *node = core_node(core, i);
+    if (node->in_maintenance != on) {
+        node->in_maintenance = on;
+        node->maintenance_since_ms = core->at_ms;
+        text_copy(node->maintenance_author, sizeof(node->maintenance_author), f->request.author);
+        text_copy(node->maintenance_reason, sizeof(node->maintenance_reason), f->request.reason);
+        journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author,
+                    "maintenance of %s %s%s%s", node->name, on ? "begins" : "ends",
+                    f->request.reason[0] ? ": " : "", f->request.reason);
+    }
+    journal_reply(effects, true, "%s",
+                  on ? "in maintenance: its services leave it when another "
+                       "member is fit, and it gets no new ones"
+                     : "maintenance has ended");
+}
+
+/* The member to which an operator's failover goes, or NONE with the refusal in `reply`. */
+static int32_t failover_target(const struct core *core, int32_t service, const char *node_name,
+                               char reply[LINE_SIZE])
+{
+    const struct service *s = core_service(core, service);
+    char reason[TEXT_SIZE];
+    if (node_name[0] == '\0') {
+        int32_t best = decide_candidate(core, service, s->active);
+        if (best == NONE)
+            text_format(reply, LINE_SIZE,
+                        "no other member of %s is fit; 'ephorctl why %s' says "
+                        "why",
+                        s->name, s->name);
+        return best;
+    }
+    int32_t node = core_find_node(core, node_name);
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
+        if (core_member(core, i)->node != node)
+            continue;
+        if (i == s->active)
+            text_format(reply, LINE_SIZE, "%s is active on %s already", s->name, node_name);
+        else if (!core_is_fit(core, i, reason))
+            text_format(reply, LINE_SIZE, "%s is not fit: %s", node_name, reason);
+        else
+            return i;
+        return NONE;
+    }
+    text_format(reply, LINE_SIZE, "%s has no member on a node '%s'", s->name, node_name);
+    return NONE;
+}
+
+static void request_failover(struct core *core, const struct fact *f, struct effects *effects)
+{
+    char reply[LINE_SIZE];
+    int32_t i = core_find_service(core, f->request.service);
+    if (i == NONE) {
+        journal_reply(effects, false, "there is no service '%s'", f->request.service);
+        return;
+    }
+    struct service *s = core_service(core, i);
+    if (s->phase != PHASE_STEADY ||
+        (s->active != NONE && core_member(core, s->active)->step != STEP_IDLE)) {
+        journal_reply(effects, false, "a recovery of %s is open (%s); try again in a moment",
+                      s->name, core_service_phase(core, i));
+        return;
+    }
+    int32_t target = failover_target(core, i, f->request.node, reply);
+    if (target == NONE) {
+        journal_add(effects, SEVERITY_INFO, EVENT_REFUSED, s->name, "failover asked by %s: %s",
+                    f->request.author, reply);
+        journal_reply(effects, false, "%s", reply);
+        return;
+    }
+    const char *to = core_node(core, core_member(core, target)->node)->name;
+    journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author,
+                "failover of %s to %s%s%s", s->name, to, f->request.reason[0] ? ": " : "",
+                f->request.reason);
+    recovery_move(core, i, target, RULE_OPERATOR, f->request.author, effects);
+    journal_reply(effects, true, "moving %s to %s", s->name, to);
+}
+
+static void apply_request(struct core *core, const struct fact *f, struct effects *effects)
+{
+    switch (f->request.verb) {
+    case VERB_FAILOVER:
+        request_failover(core, f, effects);
+        break;
+    case VERB_PAUSE:
+    case VERB_RESUME:
+        request_pause(core, f, effects);
+        break;
+    case VERB_MAINTENANCE_ON:
+    case VERB_MAINTENANCE_OFF:
+        request_maintenance(core, f, effects);
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- the step itself */
+
+void core_step(struct core *core, const struct fact *f, struct effects *effects)
+{
+    effects->count = effects->dropped = 0;
+    effects->has_reply = false;
+    core->index = f->index;
+    core->term = f->term;
+    if (f->at_ms > core->at_ms)
+        core->at_ms = f->at_ms; /* core time never runs backwards */
+    core->wall_ms = f->wall_ms;
+    switch (f->kind) {
+    case FACT_OPINIONS:
+        apply_opinions(core, f, effects);
+        break;
+    case FACT_TICK:
+        break;
+    case FACT_OUTCOME:
+        recovery_outcome(core, f, effects);
+        break;
+    case FACT_LEADER:
+        apply_leader(core, f, effects);
+        break;
+    case FACT_REQUEST:
+        apply_request(core, f, effects);
+        break;
+    case FACT_SIGHT:
+        apply_sight(core, f, effects);
+        break;
+    case FACT_REACH:
+        apply_reach(core, f, effects);
+        break;
+    case FACT_CALM:
+        apply_calm(core, f, effects);
+        break;
+    }
+    verdict_refresh(core, effects);
+    recovery_settle(core, effects);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t core_next_deadline(const struct core *core)
+{
+    int64_t next_ms = NEVER_MS;
+    for (int32_t i = 0; i < core_member_count(core); i++) {
+        const struct member *m = core_member(core, i);
+        next_ms = sooner(next_ms, m->step == STEP_IDLE ? m->wake_ms : m->deadline_ms);
+    }
+    for (int32_t i = 0; i < core_service_count(core); i++) {
+        const struct service *s = core_service(core, i);
+        next_ms = sooner(next_ms, s->phase == PHASE_STEADY ? s->wake_ms : s->deadline_ms);
+    }
+    return next_ms;
+}

@@ -1,0 +1,17 @@
+/* Verdicts: what the quorum of opinions says about a check, and what follows from that for nodes,
+ * members and services. */
+#ifndef CORE_VERDICT_H
+#define CORE_VERDICT_H
+
+#include "orchestrator/core/core.h"
+
+/* Bring every verdict up to date; changes go to the journal. */
+void verdict_refresh(struct core *core, struct effects *effects);
+
+/* Forget what this controller thought (it began anew, or said that it cannot see). */
+void verdict_forget(struct core *core, uint32_t controller);
+
+/* Does anything about this service have to be worked by the actor (addresses, commands)? */
+bool verdict_needs_reach(const struct core *core, const struct service *service);
+
+#endif
