@@ -2,7 +2,8 @@
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
 	orchestrator/proto/fact_message.c orchestrator/proto/fact_message.h \
-	orchestrator/proto/policy_message.c orchestrator/proto/policy_message.h
+	orchestrator/proto/policy_message.c orchestrator/proto/policy_message.h \
+	orchestrator/proto/machine.c orchestrator/proto/machine.h
 nodist_libproto_a_SOURCES = \
 	orchestrator/proto/ephor.pb-c.c orchestrator/proto/ephor.pb-c.h
 libproto_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-conversion

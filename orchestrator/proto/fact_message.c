@@ -1,0 +1,87 @@
+/* Facts out of their messages. The core's enums and the messages' have the same numbers; what is
+ * out of range is refused here, so that the core can rely on them. */
+#include "orchestrator/proto/fact_message.h"
+
+static bool opinions_from_message(const Ephor__Opinions *m, struct fact *fact,
+                                  struct opinion_change changes[OPINIONS_MAX])
+{
+    if (m->n_changes > OPINIONS_MAX)
+        return false;
+    for (size_t i = 0; i < m->n_changes; i++) {
+        if ((unsigned)m->changes[i]->state > STATE_UNKNOWN)
+            return false;
+        changes[i].check = m->changes[i]->check;
+        changes[i].state = (enum state)m->changes[i]->state;
+        changes[i].text = m->changes[i]->text;
+    }
+    fact->kind = FACT_OPINIONS;
+    fact->opinions.controller = m->controller;
+    fact->opinions.policy_index = m->policy_index;
+    fact->opinions.changes = changes;
+    fact->opinions.count = (uint32_t)m->n_changes;
+    return true;
+}
+
+static bool outcome_from_message(const Ephor__Outcome *m, struct fact *fact)
+{
+    if ((unsigned)m->kind > ORDER_STOP || (unsigned)m->result > RESULT_LOST)
+        return false;
+    fact->kind = FACT_OUTCOME;
+    fact->outcome.kind = (enum order_kind)m->kind;
+    fact->outcome.order = m->order;
+    fact->outcome.object = m->object;
+    fact->outcome.node = m->node;
+    fact->outcome.result = (enum result)m->result;
+    fact->outcome.text = m->text;
+    return true;
+}
+
+static bool request_from_message(const Ephor__Request *m, struct fact *fact)
+{
+    if ((unsigned)m->verb > VERB_MAINTENANCE_OFF)
+        return false;
+    fact->kind = FACT_REQUEST;
+    fact->request.verb = (enum verb)m->verb;
+    fact->request.service = m->service;
+    fact->request.node = m->node;
+    fact->request.author = m->author;
+    fact->request.reason = m->reason;
+    return true;
+}
+
+bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, struct fact *fact,
+                       struct opinion_change changes[OPINIONS_MAX])
+{
+    *fact = (struct fact){.index = index, .term = term, .at_ms = m->at_ms, .wall_ms = m->wall_ms};
+    if (m->body_case == EPHOR__FACT__BODY_OPINIONS)
+        return opinions_from_message(m->opinions, fact, changes);
+    if (m->body_case == EPHOR__FACT__BODY_OUTCOME)
+        return outcome_from_message(m->outcome, fact);
+    if (m->body_case == EPHOR__FACT__BODY_REQUEST)
+        return request_from_message(m->request, fact);
+    if (m->body_case == EPHOR__FACT__BODY_TICK) {
+        fact->kind = FACT_TICK;
+    } else if (m->body_case == EPHOR__FACT__BODY_LEADER) {
+        fact->kind = FACT_LEADER;
+        fact->leader.controller = m->leader->controller;
+        fact->leader.name = m->leader->name;
+    } else if (m->body_case == EPHOR__FACT__BODY_SIGHT) {
+        fact->kind = FACT_SIGHT;
+        fact->sight.controller = m->sight->controller;
+        fact->sight.sees = m->sight->sees;
+        fact->sight.reason = m->sight->reason;
+    } else if (m->body_case == EPHOR__FACT__BODY_REACH) {
+        fact->kind = FACT_REACH;
+        fact->reach.node = m->reach->node;
+        fact->reach.reachable = m->reach->reachable;
+        fact->reach.text = m->reach->text;
+    } else if (m->body_case == EPHOR__FACT__BODY_CALM) {
+        fact->kind = FACT_CALM;
+        fact->calm.controller = m->calm->controller;
+        fact->calm.calm = m->calm->calm;
+        fact->calm.reason = m->calm->reason;
+    } else {
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,14 @@
+/* Facts between struct fact and the bytes of a log entry. */
+#ifndef PROTO_FACT_MESSAGE_H
+#define PROTO_FACT_MESSAGE_H
+
+#include "orchestrator/core/core.h"
+#include "orchestrator/proto/ephor.pb-c.h"
+
+/* Make a struct fact of a message (all but a policy). Strings stay in the message (borrowed);
+ * changes must have room for OPINIONS_MAX. False: not a fact that this version knows. */
+enum { OPINIONS_MAX = 64 };
+bool fact_from_message(const Ephor__Fact *message, uint64_t index, uint64_t term, struct fact *fact,
+                       struct opinion_change changes[OPINIONS_MAX]);
+
+#endif

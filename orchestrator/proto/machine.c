@@ -1,0 +1,213 @@
+/* The state machine over the log. The only place where the core's block is allocated: when a
+ * policy is adopted or a snapshot restored. */
+#include "orchestrator/proto/machine.h"
+
+#include "orchestrator/base/text.h"
+#include "orchestrator/core/journal.h"
+#include "orchestrator/core/snapshot.h"
+#include "orchestrator/proto/fact_message.h"
+#include "orchestrator/proto/policy_message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void machine_init(struct machine *machine)
+{
+    *machine = (struct machine){0};
+}
+
+void machine_close(struct machine *machine)
+{
+    free(machine->core);
+    if (machine->policy != NULL)
+        ephor__policy__free_unpacked(machine->policy, NULL);
+    free(machine->policy_bytes);
+    machine_init(machine);
+}
+
+/* A state with this policy filled in and room for `retired` VIPs more. NULL: out of memory. */
+static struct core *make_core(const Ephor__Policy *policy, uint32_t retired)
+{
+    struct core_shape shape = policy_shape(policy);
+    shape.vips += retired;
+    void *block = malloc(core_size(&shape));
+    if (block == NULL)
+        return NULL;
+    struct core *core = core_init(block, &shape);
+    policy_fill(policy, core);
+    return core;
+}
+
+static Ephor__Policy *read_policy(const ProtobufCBinaryData *bytes, struct errbuf *e)
+{
+    Ephor__Policy *policy = ephor__policy__unpack(NULL, bytes->len, bytes->data);
+    if (policy == NULL) {
+        err_set(e, ERR_CORRUPT, "the policy cannot be read");
+        return NULL;
+    }
+    if (policy_validate(policy, e) != ERR_OK) {
+        ephor__policy__free_unpacked(policy, NULL);
+        return NULL;
+    }
+    return policy;
+}
+
+/* Replace what the machine has. core and policy are taken. */
+static bool become(struct machine *machine, struct core *core, Ephor__Policy *policy,
+                   const ProtobufCBinaryData *bytes, const char *digest)
+{
+    uint8_t *copy = malloc(bytes->len + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, bytes->data, bytes->len);
+    free(machine->core);
+    free(machine->policy_bytes);
+    if (machine->policy != NULL)
+        ephor__policy__free_unpacked(machine->policy, NULL);
+    machine->core = core;
+    machine->policy = policy;
+    machine->policy_bytes = copy;
+    machine->policy_size = bytes->len;
+    machine->policy_index = core->policy_index;
+    text_copy(machine->policy_digest, sizeof(machine->policy_digest), digest);
+    return true;
+}
+
+static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effects *effects)
+{
+    struct errbuf e = {.text = ""};
+    char refusal[LINE_SIZE] = "out of memory";
+    struct core *fresh = NULL, *sized = NULL;
+    Ephor__Policy *policy = read_policy(&fact->policy->policy, &e);
+    if (policy == NULL) {
+        text_copy(refusal, sizeof(refusal), e.text);
+        goto refuse;
+    }
+    sized = make_core(policy, 0);
+    if (sized == NULL)
+        goto refuse;
+    fresh = make_core(policy, core_retiring(machine->core, sized));
+    if (fresh == NULL)
+        goto refuse;
+    fresh->term = machine->term;
+    if (!core_adopt(fresh, machine->core, machine->index, fact->at_ms, fact->wall_ms, effects,
+                    refusal))
+        goto refuse;
+    free(sized);
+    if (become(machine, fresh, policy, &fact->policy->policy, fact->policy->digest)) {
+        journal_reply(effects, true, "adopted");
+        return true;
+    }
+    sized = NULL;
+
+refuse:
+    effects->count = effects->dropped = 0;
+    journal_add(effects, SEVERITY_ERROR, EVENT_REFUSED, "policy", "%.200s", refusal);
+    journal_reply(effects, false, "%s", refusal);
+    free(sized);
+    free(fresh);
+    if (policy != NULL)
+        ephor__policy__free_unpacked(policy, NULL);
+    return false;
+}
+
+void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
+                   size_t size, struct effects *effects, bool *adopted)
+{
+    struct opinion_change changes[OPINIONS_MAX];
+    struct fact fact;
+    effects->count = effects->dropped = 0;
+    effects->has_reply = false;
+    if (adopted != NULL)
+        *adopted = false;
+    machine->index = index;
+    machine->term = term;
+    Ephor__Fact *message = ephor__fact__unpack(NULL, size, bytes);
+    if (message == NULL) {
+        journal_add(effects, SEVERITY_ERROR, EVENT_REFUSED, "log", "entry %llu is not a fact",
+                    (unsigned long long)index);
+        return;
+    }
+    if (message->body_case == EPHOR__FACT__BODY_POLICY) {
+        bool is_new = adopt(machine, message, effects);
+        if (adopted != NULL)
+            *adopted = is_new;
+    } else if (machine->core == NULL) {
+        journal_reply(effects, false, "no policy was adopted yet");
+    } else if (fact_from_message(message, index, term, &fact, changes)) {
+        core_step(machine->core, &fact, effects);
+    } else {
+        journal_add(effects, SEVERITY_WARNING, EVENT_REFUSED, "log",
+                    "entry %llu is not known to this version", (unsigned long long)index);
+    }
+    ephor__fact__free_unpacked(message, NULL);
+}
+
+uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
+{
+    if (machine->core == NULL)
+        return NULL;
+    Ephor__Snapshot snapshot = EPHOR__SNAPSHOT__INIT;
+    uint8_t *out = NULL;
+    snapshot.policy_index = machine->policy_index;
+    snapshot.policy.data = machine->policy_bytes;
+    snapshot.policy.len = machine->policy_size;
+    snapshot.policy_digest = (char *)(uintptr_t)machine->policy_digest;
+    snapshot.core.len = snapshot_size(machine->core);
+    snapshot.core.data = malloc(snapshot.core.len);
+    if (snapshot.core.data == NULL)
+        return NULL;
+    snapshot_write(machine->core, snapshot.core.data);
+    *size = ephor__snapshot__get_packed_size(&snapshot);
+    out = malloc(*size);
+    if (out != NULL)
+        ephor__snapshot__pack(&snapshot, out);
+    free(snapshot.core.data);
+    return out;
+}
+
+static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, struct errbuf *e)
+{
+    struct core_shape shape;
+    struct core *core = NULL;
+    Ephor__Policy *policy = read_policy(&snapshot->policy, e);
+    if (policy == NULL)
+        return ERR_CORRUPT;
+    if (!snapshot_shape(snapshot->core.data, snapshot->core.len, &shape) ||
+        shape.vips < policy->n_vips || shape.vips > policy->n_vips + 10000) {
+        err_set(e, ERR_CORRUPT, "the snapshot is damaged or of another version");
+        goto fail;
+    }
+    core = make_core(policy, shape.vips - (uint32_t)policy->n_vips);
+    if (core == NULL) {
+        err_set(e, ERR_NOMEM, "out of memory");
+        goto fail;
+    }
+    core->policy_index = snapshot->policy_index;
+    if (!snapshot_read(core, snapshot->core.data, snapshot->core.len)) {
+        err_set(e, ERR_CORRUPT, "the snapshot is damaged");
+        goto fail;
+    }
+    if (become(machine, core, policy, &snapshot->policy, snapshot->policy_digest))
+        return ERR_OK;
+
+fail:
+    free(core);
+    ephor__policy__free_unpacked(policy, NULL);
+    return ERR_CORRUPT;
+}
+
+int machine_restore(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
+                    size_t size, struct errbuf *e)
+{
+    Ephor__Snapshot *snapshot = ephor__snapshot__unpack(NULL, size, bytes);
+    if (snapshot == NULL)
+        return err_set(e, ERR_CORRUPT, "the snapshot cannot be read");
+    int err = restore(machine, snapshot, e);
+    ephor__snapshot__free_unpacked(snapshot, NULL);
+    if (err == ERR_OK) {
+        machine->index = index;
+        machine->term = term;
+    }
+    return err;
+}

@@ -1,0 +1,37 @@
+/* The state machine over the log: entries in, the core's state and effects out. The quorum process
+ * runs it as the authority; the status process runs a second one on the same facts for its views,
+ * so that they are explained by the very functions that decided. */
+#ifndef PROTO_MACHINE_H
+#define PROTO_MACHINE_H
+
+#include "orchestrator/base/err.h"
+#include "orchestrator/core/core.h"
+#include "orchestrator/proto/ephor.pb-c.h"
+
+struct machine {
+    struct core *core;     /* NULL until the first policy */
+    Ephor__Policy *policy; /* as adopted; NULL until then */
+    uint8_t *policy_bytes;
+    size_t policy_size;
+    uint64_t policy_index;
+    char policy_digest[72];
+    uint64_t index, term; /* of the last entry applied */
+};
+
+void machine_init(struct machine *machine);
+void machine_close(struct machine *machine);
+
+/* Apply one entry. effects is overwritten. adopted (may be NULL) tells whether a new policy was
+ * adopted. Entries that cannot be read change nothing and say so in effects. */
+void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
+                   size_t size, struct effects *effects, bool *adopted);
+
+/* The snapshot as bytes of an Ephor__Snapshot, malloc'ed (taken by the caller). NULL: no state yet
+ * or out of memory. */
+uint8_t *machine_snapshot(const struct machine *machine, size_t *size);
+
+/* Become what a snapshot says. */
+int machine_restore(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
+                    size_t size, struct errbuf *e);
+
+#endif

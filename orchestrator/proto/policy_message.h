@@ -1,0 +1,19 @@
+/* The policy between its message and the policy fields of a core. */
+#ifndef PROTO_POLICY_MESSAGE_H
+#define PROTO_POLICY_MESSAGE_H
+
+#include "orchestrator/base/err.h"
+#include "orchestrator/core/core.h"
+#include "orchestrator/proto/ephor.pb-c.h"
+
+/* Is this policy whole and consistent: names and texts within their sizes, indexes in range,
+ * members grouped by service? Everything behind this may rely on it. */
+int policy_validate(const Ephor__Policy *policy, struct errbuf *e);
+
+/* The shape of a core for a valid policy; retired VIPs come on top. */
+struct core_shape policy_shape(const Ephor__Policy *policy);
+
+/* Fill the policy fields of a core made with that shape. */
+void policy_fill(const Ephor__Policy *policy, struct core *core);
+
+#endif
