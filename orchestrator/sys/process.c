@@ -1,5 +1,5 @@
 /* The common part of the child processes. A child that is not stopped within STOP_MAX_MS ends
- * anyway; a child whose supervisor is gone ends at once, since nobody watches over it any more. */
+ * anyway; so does a child whose supervisor is gone, since nobody watches over it any more. */
 #include "orchestrator/sys/process.h"
 
 #include "orchestrator/base/log.h"
@@ -118,7 +118,7 @@ static void on_control_close(void *data, const char *reason)
     struct process *process = data;
     log_warning("supervisor", "the supervisor is gone (%s), ending", reason);
     process->status = 1;
-    loop_stop(process->loop);
+    stop_process(process);
 }
 
 int process_run(Ephor__Role role, uint32_t instance, int control_fd, const struct process_ops *ops,
@@ -128,6 +128,8 @@ int process_run(Ephor__Role role, uint32_t instance, int control_fd, const struc
     struct process process = {.ops = ops, .data = data, .role = role};
     (void)instance;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C in a terminal reaches the whole group; the supervisor says
+                                what to do about it */
     process.loop = loop_new();
     if (process.loop == NULL)
         return 71;

@@ -20,7 +20,8 @@ struct process_ops {
     void (*on_peer)(void *data, Ephor__Role role, uint32_t instance, int fd);
     /* Any other control message; fd is -1 or taken. May be NULL. */
     void (*on_message)(void *data, const Ephor__Message *m, int fd);
-    /* End cleanly: finish what must be finished, then call process_done(). */
+    /* End cleanly: finish what must be finished, free what belongs to the loop (links, timers),
+     * then call process_done(). Also when the supervisor is gone. */
     void (*on_stop)(void *data);
 };
 
