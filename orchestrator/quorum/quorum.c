@@ -1,0 +1,418 @@
+/* The quorum process: entries of the log go through the machine in order; what follows from them
+ * (journal rows, orders, feeds, the next tick) is derived from the state afterwards. */
+#include "orchestrator/quorum/quorum.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/sys/now.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LATE_MS = 250,  /* a beat this late: stop acting */
+    CALM_MS = 2000, /* ... until it was calm for so long */
+    REPORT_MS = 1000,
+};
+
+int64_t quorum_at_ms(const struct quorum *q)
+{
+    return q->base_at_ms + (now_mono_ms() - q->base_mono_ms);
+}
+
+/* ---------------------------------------------------------------- proposing */
+
+struct proposal {
+    struct quorum *quorum;
+    struct peer *peer; /* NULL: nobody waits */
+    uint64_t generation;
+    uint64_t sequence;
+    quorum_then *then;
+};
+
+static void on_proposed(void *data, int err, uint64_t index)
+{
+    struct proposal *p = data;
+    if (p->peer != NULL && p->peer->link != NULL && p->peer->generation == p->generation) {
+        Ephor__Proposed proposed = EPHOR__PROPOSED__INIT;
+        Ephor__Message m = EPHOR__MESSAGE__INIT;
+        proposed.sequence = p->sequence;
+        proposed.index = index;
+        proposed.err = err;
+        proposed.text = (char *)(uintptr_t)(err == ERR_OK ? "" : err_text(err));
+        m.body_case = EPHOR__MESSAGE__BODY_PROPOSED;
+        m.proposed = &proposed;
+        link_send(p->peer->link, &m, -1);
+    }
+    if (p->then != NULL)
+        p->then(p->quorum, err, index);
+    free(p);
+}
+
+void quorum_propose(struct quorum *q, Ephor__Fact *fact, struct peer *peer, uint64_t sequence,
+                    quorum_then *then)
+{
+    struct proposal *p = calloc(1, sizeof(*p));
+    fact->at_ms = q->is_leading ? quorum_at_ms(q) : 0;
+    if (fact->wall_ms == 0)
+        fact->wall_ms = now_wall_ms();
+    size_t size = ephor__fact__get_packed_size(fact);
+    uint8_t *bytes = malloc(size + 1);
+    PRE(p != NULL && bytes != NULL);
+    ephor__fact__pack(fact, bytes);
+    *p = (struct proposal){.quorum = q,
+                           .peer = peer,
+                           .sequence = sequence,
+                           .then = then,
+                           .generation = peer == NULL ? 0 : peer->generation};
+    engine_propose(q->engine, bytes, size, on_proposed, p);
+    free(bytes);
+}
+
+/* ---------------------------------------------------------------- the tick */
+
+static void arm_tick(struct quorum *q);
+
+static void on_tick_applied(struct quorum *q, int err, uint64_t index)
+{
+    (void)err;
+    (void)index;
+    q->is_tick_proposed = false;
+    arm_tick(q);
+}
+
+static void on_tick(void *data)
+{
+    struct quorum *q = data;
+    if (!q->is_leading || q->is_tick_proposed || q->machine.core == NULL)
+        return;
+    if (quorum_at_ms(q) < core_next_deadline(q->machine.core)) {
+        arm_tick(q);
+        return;
+    }
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Tick tick = EPHOR__TICK__INIT;
+    fact.body_case = EPHOR__FACT__BODY_TICK;
+    fact.tick = &tick;
+    q->is_tick_proposed = true;
+    quorum_propose(q, &fact, NULL, 0, on_tick_applied);
+}
+
+static void arm_tick(struct quorum *q)
+{
+    if (!q->is_leading || q->is_tick_proposed || q->machine.core == NULL)
+        return;
+    int64_t next_ms = core_next_deadline(q->machine.core);
+    if (next_ms == NEVER_MS)
+        timer_stop(q->tick);
+    else
+        timer_start(q->tick, next_ms - quorum_at_ms(q), 0);
+}
+
+/* ---------------------------------------------------------------- leadership, policy */
+
+static void on_leader_told(struct quorum *q, int err, uint64_t index)
+{
+    (void)index;
+    if (err != ERR_OK)
+        q->leader_told_term = 0; /* said again with the next entry */
+    else
+        peers_send_policy(q); /* the checkers tell all they know to a new leader */
+}
+
+/* The first fact of a term that has a policy: who leads. */
+static void tell_leader(struct quorum *q)
+{
+    if (!q->is_leading || q->machine.core == NULL || q->leader_told_term == q->term)
+        return;
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Leader leader = EPHOR__LEADER__INIT;
+    leader.controller = q->controller;
+    leader.name = q->controller_name;
+    fact.body_case = EPHOR__FACT__BODY_LEADER;
+    fact.leader = &leader;
+    q->leader_told_term = q->term;
+    quorum_propose(q, &fact, NULL, 0, on_leader_told);
+}
+
+static void reply_policy(struct quorum *q, bool accepted, const char *text)
+{
+    Ephor__PolicyReply reply = EPHOR__POLICY_REPLY__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    reply.accepted = accepted;
+    reply.text = (char *)(uintptr_t)text;
+    reply.index = q->machine.policy_index;
+    m.body_case = EPHOR__MESSAGE__BODY_POLICY_REPLY;
+    m.policy_reply = &reply;
+    process_send(q->process, &m, -1);
+}
+
+static void on_policy_applied(struct quorum *q, int err, uint64_t index)
+{
+    (void)index;
+    if (err != ERR_OK)
+        reply_policy(q, false, err_text(err));
+    else /* effects are still those of this entry: proposals end right after it was applied */
+        reply_policy(q, q->effects->is_accepted, q->effects->reply);
+}
+
+/* Propose the offered policy, unless it is the one in force. */
+static void propose_offer(struct quorum *q)
+{
+    if (q->offer == NULL || !q->is_leading)
+        return;
+    if (q->machine.core != NULL && strcmp(q->offer->digest, q->machine.policy_digest) == 0) {
+        reply_policy(q, true, "unchanged");
+    } else {
+        Ephor__Fact fact = EPHOR__FACT__INIT;
+        Ephor__PolicyAdopted adopted = EPHOR__POLICY_ADOPTED__INIT;
+        adopted.policy = q->offer->policy;
+        adopted.author = q->offer->author;
+        adopted.digest = q->offer->digest;
+        fact.body_case = EPHOR__FACT__BODY_POLICY;
+        fact.policy = &adopted;
+        quorum_propose(q, &fact, NULL, 0, on_policy_applied);
+    }
+    ephor__policy_offer__free_unpacked(q->offer, NULL);
+    q->offer = NULL;
+}
+
+/* ---------------------------------------------------------------- the engine's callbacks */
+
+static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size)
+{
+    struct quorum *q = data;
+    struct errbuf e = {.text = ""};
+    if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK)
+        return;
+    log_error("snapshot", "the snapshot at entry %llu cannot be used: %s",
+              (unsigned long long)index, e.text);
+    NEVER("a snapshot that passed its checksum cannot be used");
+}
+
+static void keep_journal(struct quorum *q, uint64_t index, uint64_t term, int64_t wall_ms)
+{
+    for (uint32_t i = 0; i < q->effects->count; i++) {
+        const struct journal_line *line = &q->effects->lines[i];
+        struct journal_row row = {.index = index,
+                                  .line = i,
+                                  .term = term,
+                                  .wall_ms = wall_ms,
+                                  .severity = line->severity,
+                                  .event = event_name(line->event),
+                                  .object = line->object,
+                                  .text = line->text};
+        engine_journal(q->engine, &row);
+        if (q->is_leading && line->severity == SEVERITY_INFO)
+            log_info(row.event, "%s: %s", line->object, line->text);
+        else if (q->is_leading)
+            log_warning(row.event, "%s: %s", line->object, line->text);
+    }
+}
+
+static void take_snapshot(struct quorum *q)
+{
+    size_t size;
+    uint8_t *bytes = machine_snapshot(&q->machine, &size);
+    if (bytes != NULL)
+        engine_snapshot(q->engine, q->machine.index, bytes, size);
+    free(bytes);
+}
+
+static void on_entry(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size)
+{
+    struct quorum *q = data;
+    bool adopted;
+    machine_apply(&q->machine, index, term, bytes, size, q->effects, &adopted);
+    keep_journal(q, index, term,
+                 q->machine.core == NULL ? now_wall_ms() : q->machine.core->wall_ms);
+    peers_send_fact(q, index, term, bytes, size);
+    if (adopted)
+        peers_send_policy(q);
+    tell_leader(q);
+    peers_send_orders(q, false);
+    arm_tick(q);
+    if (engine_wants_snapshot(q->engine))
+        take_snapshot(q);
+}
+
+static void on_leadership(void *data, bool is_leader, uint64_t term)
+{
+    struct quorum *q = data;
+    q->is_leading = is_leader;
+    if (is_leader) {
+        q->term = term;
+        q->base_at_ms = (q->machine.core == NULL ? 0 : q->machine.core->at_ms) + 1;
+        q->base_mono_ms = now_mono_ms();
+        q->is_tick_proposed = false;
+        log_info("leader", "leading in term %llu", (unsigned long long)term);
+        tell_leader(q);
+        propose_offer(q);
+        peers_send_orders(q, true);
+        arm_tick(q);
+    }
+    peers_send_lead(q);
+    peers_send_state(q);
+}
+
+static void on_storage(void *data, int err, const char *text)
+{
+    struct quorum *q = data;
+    q->is_storage_ok = err == ERR_OK;
+    text_copy(q->storage_text, sizeof(q->storage_text), text);
+    if (err == ERR_OK)
+        log_info("storage", "works again");
+    else
+        log_error("storage", "%s; nothing new is decided until it works again", text);
+    peers_send_state(q);
+}
+
+/* ---------------------------------------------------------------- self-doubt */
+
+static void propose_calm(struct quorum *q)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Calm calm = EPHOR__CALM__INIT;
+    calm.controller = q->controller;
+    calm.calm = q->is_calm;
+    calm.reason = q->calm_text;
+    fact.body_case = EPHOR__FACT__BODY_CALM;
+    fact.calm = &calm;
+    if (q->is_leading && q->machine.core != NULL)
+        quorum_propose(q, &fact, NULL, 0, NULL);
+}
+
+/* Did this process lag, or was the machine suspended? Then stop acting until it is calm. */
+static void watch_self(struct quorum *q)
+{
+    int64_t now_ms = now_mono_ms();
+    int64_t late_ms = now_ms - q->beat_due_ms;
+    int64_t suspended_ms = now_suspended_ms();
+    bool jumped = suspended_ms - q->suspended_ms > LATE_MS;
+    q->suspended_ms = suspended_ms;
+    if (late_ms > LATE_MS || jumped) {
+        q->calm_again_ms = now_ms + CALM_MS;
+        if (q->is_calm) {
+            q->is_calm = false;
+            text_format(q->calm_text, sizeof(q->calm_text), "%s %lld ms",
+                        jumped ? "the machine was suspended for" : "it lagged by",
+                        (long long)late_ms);
+            log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
+            propose_calm(q);
+        }
+    } else if (!q->is_calm && now_ms >= q->calm_again_ms) {
+        q->is_calm = true;
+        q->calm_text[0] = '\0';
+        propose_calm(q);
+    }
+}
+
+static void on_beat(void *data)
+{
+    struct quorum *q = data;
+    watch_self(q);
+    peers_send_lead(q);
+    q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
+    timer_start(q->beat, q->fresh_ms / 3, 0);
+}
+
+static void on_report(void *data)
+{
+    peers_send_state(data);
+}
+
+/* ---------------------------------------------------------------- the process */
+
+static int on_start(void *data, struct process *process, const Ephor__Setup *setup,
+                    struct errbuf *e)
+{
+    static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
+                                                      on_storage};
+    struct quorum *q = data;
+    q->process = process;
+    q->loop = process_loop(process);
+    q->controller = setup->controller;
+    q->checker_count = setup->checker_count;
+    q->fresh_ms = setup->fresh_ms;
+    q->is_calm = q->is_storage_ok = true;
+    text_copy(q->controller_name, sizeof(q->controller_name), setup->controller_name);
+    q->effects = calloc(1, sizeof(*q->effects));
+    q->tick = timer_new(q->loop, on_tick, q);
+    q->beat = timer_new(q->loop, on_beat, q);
+    q->report = timer_new(q->loop, on_report, q);
+    if (q->effects == NULL || q->tick == NULL || q->beat == NULL || q->report == NULL)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    struct engine_params params = {.state_dir = setup->state_dir,
+                                   .controller = setup->controller,
+                                   .callbacks = &callbacks,
+                                   .data = q};
+    int err = engine_open(q->loop, &params, &q->engine, e);
+    if (err != ERR_OK) {
+        err_wrap(e, "the log in %s", setup->state_dir);
+        return err;
+    }
+    q->suspended_ms = now_suspended_ms();
+    q->beat_due_ms = now_mono_ms();
+    timer_start(q->beat, 0, 0);
+    timer_start(q->report, REPORT_MS, REPORT_MS);
+    process_ready(process);
+    return ERR_OK;
+}
+
+static void on_setup(void *data, const Ephor__Setup *setup)
+{
+    struct quorum *q = data;
+    q->checker_count = setup->checker_count;
+}
+
+static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
+{
+    peers_connect(data, role, instance, fd);
+}
+
+static void on_message(void *data, const Ephor__Message *m, int fd)
+{
+    struct quorum *q = data;
+    (void)fd;
+    if (m->body_case != EPHOR__MESSAGE__BODY_POLICY_OFFER)
+        return;
+    size_t size = ephor__policy_offer__get_packed_size(m->policy_offer);
+    uint8_t *bytes = malloc(size + 1);
+    PRE(bytes != NULL);
+    ephor__policy_offer__pack(m->policy_offer, bytes);
+    if (q->offer != NULL)
+        ephor__policy_offer__free_unpacked(q->offer, NULL);
+    q->offer = ephor__policy_offer__unpack(NULL, size, bytes);
+    free(bytes);
+    propose_offer(q);
+}
+
+static void on_stop(void *data)
+{
+    struct quorum *q = data;
+    timer_free(q->tick);
+    timer_free(q->beat);
+    timer_free(q->report);
+    engine_close(q->engine);
+    q->engine = NULL;
+    peers_close(q);
+    process_done(q->process);
+}
+
+int quorum_main(uint32_t instance, int control_fd)
+{
+    static const struct process_ops ops = {on_start, on_setup, on_peer, on_message, on_stop};
+    struct quorum *q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        return 71;
+    machine_init(&q->machine);
+    peers_init(q);
+    int status = process_run(EPHOR__ROLE__QUORUM, instance, control_fd, &ops, q);
+    machine_close(&q->machine);
+    free(q->effects);
+    if (q->offer != NULL)
+        ephor__policy_offer__free_unpacked(q->offer, NULL);
+    free(q);
+    return status;
+}

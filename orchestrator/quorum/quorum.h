@@ -1,0 +1,80 @@
+/* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
+ * data directory and nothing else; what it learns and orders goes over links to the other
+ * processes. Files: quorum.c (the log and the machine), peers.c (links, feeds, orders). */
+#ifndef QUORUM_QUORUM_H
+#define QUORUM_QUORUM_H
+
+#include "orchestrator/consensus/engine.h"
+#include "orchestrator/proto/machine.h"
+#include "orchestrator/sys/link.h"
+#include "orchestrator/sys/process.h"
+
+enum { QUORUM_CHECKERS_MAX = 8 };
+
+struct quorum;
+
+struct peer { /* a link to another process of this ephord */
+    struct quorum *quorum;
+    struct link *link;   /* NULL while there is none */
+    uint64_t generation; /* of links; replies go only to the link that asked */
+    Ephor__Role role;
+    uint32_t instance;
+};
+
+struct quorum {
+    struct process *process;
+    struct loop *loop;
+    struct engine *engine;
+    struct machine machine;
+    struct effects *effects; /* of the last entry */
+    uint32_t controller;
+    char controller_name[NAME_SIZE];
+    uint32_t checker_count;
+    int64_t fresh_ms; /* X of the lease protocol */
+
+    bool is_leading;
+    uint64_t term;                    /* in which this controller leads, or led last */
+    int64_t base_at_ms, base_mono_ms; /* core time runs from here while leading */
+    uint64_t leader_told_term;        /* the leader fact of this term is in the log */
+    bool is_tick_proposed;
+    struct timer *tick;
+
+    bool is_storage_ok;
+    char storage_text[ERR_TEXT_SIZE];
+    bool is_calm;
+    char calm_text[TEXT_SIZE];
+    int64_t calm_again_ms; /* this machine's clock */
+    int64_t beat_due_ms, suspended_ms;
+    struct timer *beat;   /* lead messages, self-doubt */
+    struct timer *report; /* feed state once a second */
+
+    Ephor__PolicyOffer *offer; /* waiting for leadership; NULL if none */
+
+    struct peer checkers[QUORUM_CHECKERS_MAX];
+    struct peer actor, status;
+    uint64_t orders_digest; /* of what the actor was last told */
+};
+
+int quorum_main(uint32_t instance, int control_fd);
+
+/* Propose a fact; at_ms is stamped here, wall_ms too if it is 0. If peer is given it is told the
+ * end as Proposed{sequence}. then (may be NULL) runs after it was applied or failed. */
+typedef void quorum_then(struct quorum *quorum, int err, uint64_t index);
+void quorum_propose(struct quorum *quorum, Ephor__Fact *fact, struct peer *peer, uint64_t sequence,
+                    quorum_then *then);
+
+/* Core time now; only while leading. */
+int64_t quorum_at_ms(const struct quorum *quorum);
+
+/* peers.c */
+void peers_init(struct quorum *quorum);
+void peers_close(struct quorum *quorum);
+void peers_connect(struct quorum *quorum, Ephor__Role role, uint32_t instance, int fd);
+void peers_send_lead(struct quorum *quorum);
+void peers_send_orders(struct quorum *quorum, bool always);
+void peers_send_policy(struct quorum *quorum); /* to checkers and actor */
+void peers_send_state(struct quorum *quorum);  /* to status */
+void peers_send_fact(struct quorum *quorum, uint64_t index, uint64_t term, const void *bytes,
+                     size_t size);
+
+#endif
