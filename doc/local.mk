@@ -1,1 +1,8 @@
-# doc
+# Manual pages and decisions.
+man_MANS += doc/ephord.8 doc/ephorctl.8 doc/ephor.conf.5 doc/ephor-plugins.7
+EXTRA_DIST += $(man_MANS) doc/measurements.md \
+	doc/decisions/0001-views-run-the-core.md \
+	doc/decisions/0002-policy-in-the-state.md \
+	doc/decisions/0003-restart-is-the-members.md \
+	doc/decisions/0004-lateness-of-the-leader.md \
+	doc/decisions/0005-leases-while-the-disk-is-full.md

@@ -207,9 +207,8 @@ void recovery_move(struct core *core, int32_t service, int32_t target, enum rule
     if (cause == RULE_MOVE || cause == RULE_FAILBACK)
         budget_spend(&s->moves, core->at_ms);
     journal_add(effects, cause == RULE_MOVE ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_DECISION,
-                s->name, "move %s%s%s to %s (rule %d, %s): %s", s->from == NONE ? "" : "from ",
-                s->from == NONE ? "" : node_of(core, s->from), s->from == NONE ? "it" : "",
-                node_of(core, target), cause, rule_name(cause), why);
+                s->name, "move %s%s %s (rule %d, %s)", s->from == NONE ? "it" : "from ",
+                s->from == NONE ? "" : node_of(core, s->from), why, cause, rule_name(cause));
     if (s->run == RUN_ACTIVE && s->from != NONE)
         phase_set(core, s, PHASE_STOPPING, (int64_t)s->stop_timeout_ms + ORDER_SLACK_MS);
     else

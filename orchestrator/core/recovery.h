@@ -8,7 +8,8 @@
  * under way. core->index is the id of the orders that this creates. */
 void recovery_settle(struct core *core, struct effects *effects);
 
-/* Begin to move the service to target. cause: the rule; automatic moves spend the budget. */
+/* Begin to move the service to target. cause: the rule; automatic moves spend the budget. why:
+ * "to NODE: reason", for the journal. */
 void recovery_move(struct core *core, int32_t service, int32_t target, enum rule cause,
                    const char *why, struct effects *effects);
 

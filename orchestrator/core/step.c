@@ -204,7 +204,8 @@ static void request_failover(struct core *core, const struct fact *f, struct eff
     journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author,
                 "failover of %s to %s%s%s", s->name, to, f->request.reason[0] ? ": " : "",
                 f->request.reason);
-    recovery_move(core, i, target, RULE_OPERATOR, f->request.author, effects);
+    text_format(reply, sizeof(reply), "to %s: asked by %s", to, f->request.author);
+    recovery_move(core, i, target, RULE_OPERATOR, reply, effects);
     journal_reply(effects, true, "moving %s to %s", s->name, to);
 }
 

@@ -80,13 +80,14 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(17, OPERATOR, "operator", "an operator asked for it")                                        \
     X(18, WAITING, "waiting", "waiting for the first answers about all members")
 
-#define EVENT_LIST(X)                                                                           \
-    X(POLICY, "policy")                                                                         \
-    X(LEADER, "leader")                                                                         \
-    X(CHECK, "check")                                                                           \
-    X(MEMBER, "member")                                                                         \
-    X(NODE, "node") X(REACH, "reach") X(DECISION, "decision") X(HOLD, "hold") X(ORDER, "order") \
-        X(OUTCOME, "outcome") X(VIP, "vip") X(SERVICE, "service") X(OPERATOR, "operator")       \
+#define EVENT_LIST(X)                                                                     \
+    X(POLICY, "policy")                                                                   \
+    X(LEADER, "leader")                                                                   \
+    X(CHECK, "check")                                                                     \
+    X(MEMBER, "member")                                                                   \
+    X(NODE, "node")                                                                       \
+    X(REACH, "reach") X(DECISION, "decision") X(HOLD, "hold") X(ORDER, "order")           \
+        X(OUTCOME, "outcome") X(VIP, "vip") X(SERVICE, "service") X(OPERATOR, "operator") \
             X(SIGHT, "sight") X(CALM, "calm") X(REFUSED, "refused")
 
 enum phase {
