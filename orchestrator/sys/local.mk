@@ -1,8 +1,10 @@
 # Floor 2: the hands. Only this folder knows libuv, libcurl, libssh2 and OpenSSL.
 noinst_LIBRARIES += libsys.a
 libsys_a_SOURCES = \
+	orchestrator/sys/api_client.c orchestrator/sys/api_client.h \
 	orchestrator/sys/exec.c orchestrator/sys/exec.h \
 	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
+	orchestrator/sys/http_server.c orchestrator/sys/http_server.h \
 	orchestrator/sys/link.c orchestrator/sys/link.h \
 	orchestrator/sys/loop.c orchestrator/sys/loop.h \
 	orchestrator/sys/notify.c orchestrator/sys/notify.h \
@@ -10,5 +12,12 @@ libsys_a_SOURCES = \
 	orchestrator/sys/process.c orchestrator/sys/process.h \
 	orchestrator/sys/privileges.c orchestrator/sys/privileges.h \
 	orchestrator/sys/results.c orchestrator/sys/results.h \
-	orchestrator/sys/ssh.c orchestrator/sys/ssh.h
-libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS)
+	orchestrator/sys/ssh.c orchestrator/sys/ssh.h \
+	orchestrator/sys/ssh_hosts.c orchestrator/sys/ssh_hosts.h
+libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS)
+
+check_PROGRAMS += test_link
+TESTS += test_link
+test_link_SOURCES = tests/unit/test_link.c
+test_link_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_link_LDADD = libsys.a libproto.a libbase.a $(UV_LIBS) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm

@@ -1,0 +1,295 @@
+/* The actor process: what it is told, and by whom. */
+#include "orchestrator/actor/actor.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/sys/now.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BEAT_MS = 50, TELL_STATUS_MS = 2000 };
+
+struct actor_node *actor_find_node(const struct actor *actor, const char *name)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        if (strcmp(node->name, name) == 0)
+            return node;
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- orders */
+
+static void free_owed(struct owed *owed)
+{
+    owed->is_reported = true; /* nobody awaits it any more */
+    command_cancel(owed);
+    for (size_t i = 0; i < owed->argc; i++)
+        free(owed->argv[i]);
+    free(owed->argv);
+    free(owed);
+}
+
+static const char *object_of(const Ephor__Order *order)
+{
+    return order->vip[0] != '\0' ? order->vip : order->service;
+}
+
+static struct owed *find_owed(const struct actor *actor, const Ephor__Order *order)
+{
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+        if (owed->kind == order->kind && owed->id == order->id &&
+            strcmp(owed->node, order->node) == 0 &&
+            strcmp(owed->vip[0] != '\0' ? owed->vip : owed->service, object_of(order)) == 0)
+            return owed;
+    return NULL;
+}
+
+static struct owed *add_owed(struct actor *actor, const Ephor__Order *order)
+{
+    struct owed *owed = calloc(1, sizeof(*owed));
+    PRE(owed != NULL);
+    owed->actor = actor;
+    owed->kind = order->kind;
+    owed->id = order->id;
+    text_copy(owed->node, sizeof(owed->node), order->node);
+    text_copy(owed->service, sizeof(owed->service), order->service);
+    text_copy(owed->vip, sizeof(owed->vip), order->vip);
+    text_format(owed->word, sizeof(owed->word), "%s@%s", order->address, order->interface);
+    owed->lease_ms = order->lease_ms;
+    owed->since_ms = now_mono_ms();
+    owed->deadline_ms = owed->since_ms + order->left_ms;
+    owed->timeout_ms = order->timeout_ms;
+    owed->argv = calloc(order->n_argv + 1, sizeof(char *));
+    PRE(owed->argv != NULL);
+    for (size_t i = 0; i < order->n_argv; i++) {
+        owed->argv[owed->argc] = strdup(order->argv[i]);
+        PRE(owed->argv[owed->argc] != NULL);
+        owed->argc++;
+    }
+    owed->next = actor->owed;
+    actor->owed = owed;
+    return owed;
+}
+
+static void drop_unlisted(struct actor *actor)
+{
+    for (struct owed **at = &actor->owed; *at != NULL;) {
+        struct owed *owed = *at;
+        if (owed->is_listed) {
+            at = &owed->next;
+            continue;
+        }
+        *at = owed->next;
+        free_owed(owed);
+    }
+}
+
+static void on_orders(struct actor *actor, const Ephor__Orders *orders)
+{
+    actor->term = orders->term;
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+        owed->is_listed = false;
+    for (size_t i = 0; i < orders->n_orders; i++) {
+        const Ephor__Order *order = orders->orders[i];
+        struct owed *owed = find_owed(actor, order);
+        if (owed == NULL)
+            owed = add_owed(actor, order);
+        owed->is_listed = true;
+        owed->acquire = order->acquire;
+    }
+    drop_unlisted(actor);
+    for (struct actor_node *node = actor->nodes; node != NULL;) {
+        struct actor_node *next = node->next;
+        holds_send(node);
+        node = next;
+    }
+    commands_run(actor);
+}
+
+/* ---------------------------------------------------------------- links */
+
+static void on_adopted(struct actor *actor, const Ephor__Adopted *adopted)
+{
+    Ephor__Policy *policy = ephor__policy__unpack(NULL, adopted->policy.len, adopted->policy.data);
+    if (policy == NULL) {
+        log_error("policy", "policy %llu cannot be read", (unsigned long long)adopted->index);
+        return;
+    }
+    nodes_adopt(actor, policy);
+    ephor__policy__free_unpacked(policy, NULL);
+}
+
+static void on_lead(struct actor *actor, const Ephor__Lead *lead)
+{
+    actor->is_leading = lead->leading;
+    actor->fresh_until_ms = lead->fresh_until_ms;
+    if (lead->leading)
+        actor->term = lead->term;
+}
+
+static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
+{
+    struct actor *actor = data;
+    (void)fd;
+    if (m->body_case == EPHOR__MESSAGE__BODY_LEAD)
+        on_lead(actor, m->lead);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_ORDERS)
+        on_orders(actor, m->orders);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_ADOPTED)
+        on_adopted(actor, m->adopted);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_PROPOSED)
+        outbox_on_proposed(actor, m->proposed);
+}
+
+static void on_quorum_close(void *data, const char *reason)
+{
+    struct actor *actor = data;
+    log_warning("quorum", "no link to the quorum process (%s): leases are not extended", reason);
+    link_free(actor->quorum);
+    actor->quorum = NULL;
+    actor->is_leading = false;
+}
+
+static void ignore_message(void *data, const Ephor__Message *m, int fd)
+{
+    (void)data;
+    (void)m;
+    (void)fd;
+}
+
+static void on_status_close(void *data, const char *reason)
+{
+    struct actor *actor = data;
+    (void)reason;
+    link_free(actor->status);
+    actor->status = NULL;
+}
+
+static void tell_status(struct actor *actor)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        node_tell_status(node);
+    actor->told_status_ms = now_mono_ms();
+}
+
+static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
+{
+    static const struct link_ops quorum_ops = {on_quorum_message, on_quorum_close};
+    static const struct link_ops status_ops = {ignore_message, on_status_close};
+    struct actor *actor = data;
+    (void)instance;
+    if (role == EPHOR__ROLE__QUORUM) {
+        link_free(actor->quorum);
+        actor->quorum = link_new(actor->loop, fd, &quorum_ops, actor);
+        outbox_send(actor, true);
+    } else {
+        link_free(actor->status);
+        actor->status = link_new(actor->loop, fd, &status_ops, actor);
+        tell_status(actor);
+    }
+}
+
+/* ---------------------------------------------------------------- the process */
+
+static void on_beat(void *data)
+{
+    struct actor *actor = data;
+    holds_check(actor);
+    commands_run(actor);
+    if (now_mono_ms() - actor->told_status_ms >= TELL_STATUS_MS)
+        tell_status(actor);
+}
+
+static void on_resend(void *data)
+{
+    outbox_send(data, false);
+}
+
+static void free_identities(struct actor *actor)
+{
+    while (actor->identities != NULL) {
+        struct identity *identity = actor->identities;
+        actor->identities = identity->next;
+        explicit_bzero(identity->key, identity->key_size);
+        free(identity->key);
+        free(identity->known_hosts);
+        free(identity);
+    }
+}
+
+static uint8_t *copy_bytes(const ProtobufCBinaryData *bytes)
+{
+    uint8_t *copy = malloc(bytes->len + 1);
+    PRE(copy != NULL);
+    if (bytes->len > 0)
+        memcpy(copy, bytes->data, bytes->len);
+    return copy;
+}
+
+static void on_setup(void *data, const Ephor__Setup *setup)
+{
+    struct actor *actor = data;
+    actor->fresh_ms = setup->fresh_ms;
+    free_identities(actor);
+    for (size_t i = 0; i < setup->n_ssh; i++) {
+        const Ephor__SshIdentity *from = setup->ssh[i];
+        struct identity *identity = calloc(1, sizeof(*identity));
+        PRE(identity != NULL);
+        text_copy(identity->node, sizeof(identity->node), from->node);
+        identity->key = copy_bytes(&from->key);
+        identity->key_size = from->key.len;
+        identity->known_hosts = copy_bytes(&from->known_hosts);
+        identity->known_hosts_size = from->known_hosts.len;
+        identity->next = actor->identities;
+        actor->identities = identity;
+    }
+    nodes_reconnect(actor);
+}
+
+static int on_start(void *data, struct process *process, const Ephor__Setup *setup,
+                    struct errbuf *e)
+{
+    struct actor *actor = data;
+    actor->process = process;
+    actor->loop = process_loop(process);
+    actor->started_ms = now_mono_ms();
+    actor->beat = timer_new(actor->loop, on_beat, actor);
+    actor->resend = timer_new(actor->loop, on_resend, actor);
+    if (actor->beat == NULL || actor->resend == NULL)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    on_setup(actor, setup);
+    timer_start(actor->beat, BEAT_MS, BEAT_MS);
+    process_ready(process);
+    return ERR_OK;
+}
+
+static void on_stop(void *data)
+{
+    struct actor *actor = data;
+    actor->is_leading = false; /* no line is sent any more; addresses end by themselves */
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+        owed->is_listed = false;
+    drop_unlisted(actor);
+    nodes_close(actor);
+    timer_free(actor->beat);
+    timer_free(actor->resend);
+    outbox_close(actor);
+    holds_close(actor);
+    free_identities(actor);
+    link_free(actor->quorum);
+    link_free(actor->status);
+    process_done(actor->process);
+}
+
+int actor_main(uint32_t instance, int control_fd)
+{
+    static const struct process_ops ops = {on_start, on_setup, on_peer, NULL, on_stop};
+    struct actor *actor = calloc(1, sizeof(*actor));
+    if (actor == NULL)
+        return 71;
+    int status = process_run(EPHOR__ROLE__ACTOR, instance, control_fd, &ops, actor);
+    free(actor);
+    return status;
+}

@@ -1,0 +1,155 @@
+/* The actor process: carries out orders on nodes, keeps VIP leases, reports outcomes. It has the
+ * SSH keys and nothing else: no log, no HTTP. What it is told is level-triggered: a list of all
+ * orders now owed replaces the one before.
+ * Files: actor.c (the process, its links), outbox.c (reports until they are in the log), node.c
+ * (sessions), holds.c (the lease channel), commands.c (restart, start, stop). */
+#ifndef ACTOR_ACTOR_H
+#define ACTOR_ACTOR_H
+
+#include "actions/channel.h"
+#include "orchestrator/core/limits.h"
+#include "orchestrator/proto/ephor.pb-c.h"
+#include "orchestrator/sys/link.h"
+#include "orchestrator/sys/process.h"
+
+enum {
+    ACTOR_HELD_MAX = 64, /* addresses that one node may report */
+    BOOT_SIZE = 40,
+};
+
+struct actor;
+struct actor_node;
+
+struct owed { /* an order of the newest list, and what was done about it */
+    struct owed *next;
+    struct actor *actor;
+    Ephor__OrderKind kind;
+    uint64_t id;
+    char node[NAME_SIZE], service[NAME_SIZE], vip[NAME_SIZE];
+    char word[ADDRESS_SIZE + INTERFACE_SIZE]; /* ADDRESS@INTERFACE */
+    uint32_t lease_ms;
+    bool acquire;
+    int64_t deadline_ms; /* this machine's clock: too late afterwards */
+    uint32_t timeout_ms;
+    char **argv;
+    size_t argc;
+    int64_t since_ms;        /* when it came */
+    bool is_listed;          /* scratch while a list is merged */
+    bool is_reported;        /* the outcome went to the outbox */
+    bool is_held;            /* HOLD: a `held` has named it */
+    bool is_lost;            /* HOLD: and then one has not; said once */
+    uint64_t first_seq;      /* the first hold line that was sent under this order */
+    int announced;           /* how often */
+    int64_t announce_ms;     /* when again; 0 = not any more */
+    struct channel *channel; /* RESTART, START, STOP while it runs */
+    bool is_sent;
+    char output[TEXT_SIZE]; /* last line of the command's output */
+};
+
+struct grant { /* when the last hold line that named this address was dated: R of the lease */
+    struct grant *next;
+    char node[NAME_SIZE];
+    char word[ADDRESS_SIZE + INTERFACE_SIZE];
+    int64_t heard_ms;
+    uint32_t lease_ms;
+};
+
+enum node_phase { NODE_WAITING, NODE_CONNECTING, NODE_OPENING, NODE_OPEN };
+
+struct actor_node {
+    struct actor_node *next;
+    struct actor *actor;
+    char name[NAME_SIZE];
+    char address[256], user[64];
+    uint16_t port;
+    bool is_local;
+    int64_t connect_timeout_ms;
+    bool is_listed; /* scratch while a policy is merged */
+    enum node_phase phase;
+    struct ssh *ssh;
+    struct channel *lease;
+    struct timer *retry; /* connect again */
+    struct timer *beat;  /* the next hold line */
+    int64_t back_off_ms;
+    /* the lease channel */
+    uint64_t seq;                /* of the last line sent */
+    uint64_t answered_seq;       /* of the last line answered */
+    int64_t sent_ms;             /* of the oldest line not answered */
+    int64_t uptime_cs, heard_ms; /* U and R: the node's clock, and when we heard it */
+    char boot[BOOT_SIZE];
+    char held[ACTOR_HELD_MAX][ADDRESS_SIZE + INTERFACE_SIZE];
+    size_t held_count;
+    int64_t rtt_us;
+    /* what was reported about it */
+    enum { REACH_UNTOLD, REACH_TOLD_UP, REACH_TOLD_DOWN } told;
+    char told_text[TEXT_SIZE];
+    int64_t down_since_ms;
+    char problem[TEXT_SIZE]; /* the last `error` line */
+};
+
+struct report { /* a fact on its way into the log */
+    struct report *next;
+    uint64_t sequence;
+    Ephor__Fact *fact;
+    bool is_sent;
+};
+
+struct identity {
+    struct identity *next;
+    char node[NAME_SIZE];
+    uint8_t *key;
+    size_t key_size;
+    uint8_t *known_hosts;
+    size_t known_hosts_size;
+};
+
+struct actor {
+    struct process *process;
+    struct loop *loop;
+    struct link *quorum, *status;
+    struct actor_node *nodes;
+    struct owed *owed;
+    struct grant *grants;
+    struct identity *identities;
+    struct report *reports;
+    uint64_t sequence;
+    struct timer *resend;
+    struct timer *beat; /* waiting orders, states to the status process */
+    bool is_leading;
+    uint64_t term;
+    int64_t fresh_until_ms;
+    int64_t fresh_ms;
+    int64_t started_ms;
+    int64_t told_status_ms;
+};
+
+int actor_main(uint32_t instance, int control_fd);
+
+struct actor_node *actor_find_node(const struct actor *actor, const char *name);
+
+/* outbox.c */
+void outbox_outcome(struct actor *actor, struct owed *owed, Ephor__Result result, const char *text);
+void outbox_reach(struct actor *actor, const char *node, bool reachable, const char *text);
+void outbox_on_proposed(struct actor *actor, const Ephor__Proposed *proposed);
+void outbox_send(struct actor *actor, bool again); /* again: all, over a new link */
+void outbox_close(struct actor *actor);
+
+/* node.c */
+void nodes_adopt(struct actor *actor, const Ephor__Policy *policy);
+void nodes_reconnect(struct actor *actor); /* identities changed */
+void nodes_close(struct actor *actor);
+void node_lost(struct actor_node *node, const char *why);
+void node_is_open(struct actor_node *node); /* the lease channel answers */
+void node_tell_status(struct actor_node *node);
+
+/* holds.c */
+bool holds_open(struct actor_node *node); /* the lease channel of a ready session */
+void holds_send(struct actor_node *node); /* a hold line, if we may */
+void holds_check(struct actor *actor);    /* releases that end by time, unreachable holders */
+void holds_close(struct actor *actor);
+
+/* commands.c */
+void commands_run(struct actor *actor); /* begin what can begin, end what is too late */
+void command_cancel(struct owed *owed);
+
+#endif

@@ -1,0 +1,345 @@
+/* The leader's side of the lease channel.
+ *   - A hold line names everything that the node is to hold, and is composed only while leadership
+ *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock.
+ *   - "+" acquires until the node has confirmed once, "=" extends ever after.
+ *   - For each address we keep R, when the U that dated its last line was heard: its lease has
+ *     certainly ended at R + L(1 + rho) + E, whatever happened to the line (WAIT-OUT). */
+#include "orchestrator/actor/actor.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/core/lease.h"
+#include "orchestrator/sys/now.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PING_MS = 500, /* between lines to a node that holds nothing */
+    LINES_A_LEASE = 5,
+    SILENT_MIN_MS = 1000,  /* without an answer for longer: the node is cut off */
+    UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
+    CAP_SLACK_CS = 10,
+    LEASE_DEFAULT_MS = 3000,
+};
+
+static bool is_hold_of(const struct owed *owed, const struct actor_node *node)
+{
+    return owed->kind == EPHOR__ORDER_KIND__HOLD && strcmp(owed->node, node->name) == 0;
+}
+
+/* The shortest lease among what this node is to hold; one line has one date. */
+static uint32_t lease_of(const struct actor_node *node)
+{
+    uint32_t lease_ms = 0;
+    for (const struct owed *owed = node->actor->owed; owed != NULL; owed = owed->next)
+        if (is_hold_of(owed, node) && (lease_ms == 0 || owed->lease_ms < lease_ms))
+            lease_ms = owed->lease_ms;
+    return lease_ms;
+}
+
+static int64_t period_of(const struct actor_node *node)
+{
+    uint32_t lease_ms = lease_of(node);
+    return lease_ms == 0 ? PING_MS : lease_ms / LINES_A_LEASE;
+}
+
+/* ---------------------------------------------------------------- R of each address */
+
+static struct grant *grant_of(struct actor *actor, const char *node, const char *word)
+{
+    for (struct grant *grant = actor->grants; grant != NULL; grant = grant->next)
+        if (strcmp(grant->node, node) == 0 && strcmp(grant->word, word) == 0)
+            return grant;
+    return NULL;
+}
+
+static void note_grant(struct actor_node *node, const char *word, uint32_t lease_ms)
+{
+    struct actor *actor = node->actor;
+    struct grant *grant = grant_of(actor, node->name, word);
+    if (grant == NULL) {
+        grant = calloc(1, sizeof(*grant));
+        PRE(grant != NULL);
+        text_copy(grant->node, sizeof(grant->node), node->name);
+        text_copy(grant->word, sizeof(grant->word), word);
+        grant->next = actor->grants;
+        actor->grants = grant;
+    }
+    grant->heard_ms = node->heard_ms;
+    grant->lease_ms = lease_ms;
+}
+
+void holds_close(struct actor *actor)
+{
+    while (actor->grants != NULL) {
+        struct grant *grant = actor->grants;
+        actor->grants = grant->next;
+        free(grant);
+    }
+}
+
+/* ---------------------------------------------------------------- lines to the node */
+
+static bool may_send(const struct actor_node *node)
+{
+    const struct actor *actor = node->actor;
+    return node->lease != NULL && node->phase == NODE_OPEN && actor->is_leading &&
+           now_mono_ms() < actor->fresh_until_ms;
+}
+
+void holds_send(struct actor_node *node)
+{
+    struct actor *actor = node->actor;
+    uint32_t lease_ms = lease_of(node);
+    int64_t now_ms = now_mono_ms();
+    char line[CHANNEL_LINE_MAX];
+    if (node->phase != NODE_OPEN)
+        return;
+    timer_start(node->beat, period_of(node), 0);
+    if (node->sent_ms > 0) {
+        int64_t silent_max_ms = 2 * period_of(node);
+        if (silent_max_ms < SILENT_MIN_MS)
+            silent_max_ms = SILENT_MIN_MS;
+        if (now_ms - node->sent_ms > silent_max_ms) {
+            node_lost(node, "it does not answer any more");
+            return;
+        }
+    }
+    if (!may_send(node))
+        return;
+    int64_t cap_cs = (lease_ms == 0 ? LEASE_DEFAULT_MS : lease_ms) / 10;
+    node->seq++;
+    size_t used = (size_t)snprintf(
+        line, sizeof(line), "hold %" PRIu64 " %" PRIu64 " %s %" PRId64 " %" PRId64, node->seq,
+        actor->term, node->boot,
+        lease_until_cs(node->uptime_cs, lease_ms == 0 ? LEASE_DEFAULT_MS : lease_ms),
+        cap_cs + CAP_SLACK_CS);
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next) {
+        if (!is_hold_of(owed, node))
+            continue;
+        if (used + strlen(owed->word) + 3 > sizeof(line)) {
+            log_error("hold", "%s is to hold more addresses than fit into a line", node->name);
+            break;
+        }
+        bool acquires = owed->acquire && !owed->is_held;
+        used += (size_t)snprintf(line + used, sizeof(line) - used, " %c%s", acquires ? '+' : '=',
+                                 owed->word);
+        if (owed->first_seq == 0)
+            owed->first_seq = node->seq;
+        note_grant(node, owed->word, lease_ms);
+    }
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+        if (owed->kind == EPHOR__ORDER_KIND__RELEASE && strcmp(owed->node, node->name) == 0 &&
+            owed->first_seq == 0)
+            owed->first_seq = node->seq; /* the first line without it */
+    if (node->sent_ms == 0)
+        node->sent_ms = now_ms;
+    if (!channel_send(node->lease, line))
+        node_lost(node, "it does not take what is sent to it");
+}
+
+static void announce(struct actor_node *node, struct owed *owed)
+{
+    static const int64_t again_ms[] = {1000, 4000, 5000};
+    char line[CHANNEL_LINE_MAX];
+    text_format(line, sizeof(line), "announce %s", owed->word);
+    channel_send(node->lease, line);
+    owed->announce_ms = owed->announced < 3 ? now_mono_ms() + again_ms[owed->announced] : 0;
+    owed->announced++;
+}
+
+/* ---------------------------------------------------------------- lines from the node */
+
+static bool node_holds(const struct actor_node *node, const char *word)
+{
+    for (size_t i = 0; i < node->held_count; i++)
+        if (strcmp(node->held[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* What a `held` that answers line `seq` says about the orders of this node. */
+static void judge_orders(struct actor_node *node, uint64_t seq)
+{
+    struct actor *actor = node->actor;
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next) {
+        if (strcmp(owed->node, node->name) != 0 || owed->first_seq == 0 || seq < owed->first_seq)
+            continue;
+        bool holds = node_holds(node, owed->word);
+        if (owed->kind == EPHOR__ORDER_KIND__RELEASE && !holds && !owed->is_reported) {
+            outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_DONE, "");
+        } else if (owed->kind == EPHOR__ORDER_KIND__HOLD && holds) {
+            if (!owed->is_held || owed->announced == 0)
+                announce(node, owed);
+            owed->is_held = true;
+            if (owed->acquire && !owed->is_reported)
+                outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_DONE, "");
+        } else if (owed->kind == EPHOR__ORDER_KIND__HOLD && !holds &&
+                   (!owed->acquire || owed->is_held) && !owed->is_lost) {
+            owed->is_lost = true;
+            outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_LOST, "");
+        }
+    }
+}
+
+static void refuse_holds(struct actor_node *node, const char *word, const char *text)
+{
+    struct actor *actor = node->actor;
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+        if (is_hold_of(owed, node) && owed->acquire && !owed->is_held && !owed->is_reported &&
+            (word == NULL || strcmp(owed->word, word) == 0))
+            outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_REFUSED, text);
+}
+
+/* held SEQ UPTIME BOOT EPOCH ADDR@DEV ... */
+static bool read_held(struct actor_node *node, char *rest)
+{
+    char *save = NULL;
+    const char *words[4];
+    int64_t seq, uptime_cs;
+    for (int i = 0; i < 4; i++)
+        words[i] = strtok_r(i == 0 ? rest : NULL, " ", &save);
+    if (words[3] == NULL || !text_parse_int(words[0], 0, INT64_MAX, &seq) ||
+        !text_parse_int(words[1], 0, INT64_MAX / 16, &uptime_cs) || strlen(words[2]) >= BOOT_SIZE)
+        return false;
+    int64_t now_ms = now_mono_ms();
+    size_t count = 0;
+    for (const char *word = strtok_r(NULL, " ", &save); word != NULL && count < ACTOR_HELD_MAX;
+         word = strtok_r(NULL, " ", &save))
+        text_copy(node->held[count++], sizeof(node->held[0]), word);
+    node->held_count = count;
+    node->uptime_cs = uptime_cs;
+    node->heard_ms = now_ms;
+    text_copy(node->boot, sizeof(node->boot), words[2]);
+    if (node->sent_ms > 0)
+        node->rtt_us = (now_ms - node->sent_ms) * 1000;
+    if ((uint64_t)seq >= node->seq)
+        node->sent_ms = 0;
+    node->answered_seq = (uint64_t)seq;
+    judge_orders(node, (uint64_t)seq);
+    return true;
+}
+
+/* ready UPTIME BOOT EPOCH */
+static bool read_ready(struct actor_node *node, char *rest)
+{
+    char *save = NULL;
+    const char *uptime = strtok_r(rest, " ", &save);
+    const char *boot = strtok_r(NULL, " ", &save);
+    int64_t uptime_cs;
+    if (boot == NULL || strlen(boot) >= BOOT_SIZE ||
+        !text_parse_int(uptime, 0, INT64_MAX / 16, &uptime_cs))
+        return false;
+    node->uptime_cs = uptime_cs;
+    node->heard_ms = now_mono_ms();
+    node->sent_ms = 0;
+    text_copy(node->boot, sizeof(node->boot), boot);
+    node_is_open(node);
+    return true;
+}
+
+/* refused SEQ TEXT: an old date or epoch. The date mends itself with the next line. */
+static void read_refused(struct actor_node *node, char *rest)
+{
+    char *text = strchr(rest, ' ');
+    int64_t seq = 0;
+    if (text != NULL)
+        *text++ = '\0';
+    if (text_parse_int(rest, 0, INT64_MAX, &seq) && (uint64_t)seq >= node->seq)
+        node->sent_ms = 0;
+    log_warning("lease", "%s refused a line: %s", node->name, text == NULL ? "" : text);
+    if (text == NULL || !text_starts_with(text, "too late"))
+        refuse_holds(node, NULL, text == NULL ? "refused" : text);
+    node_lost(node, text == NULL ? "it refused a line" : text); /* a new session, a new clock */
+}
+
+static void read_foreign(struct actor_node *node, char *rest)
+{
+    char text[TEXT_SIZE];
+    const char *word = strchr(rest, ' ');
+    if (word == NULL)
+        return;
+    text_format(text, sizeof(text), "%s is on it already, and not by Ephor; remove it there",
+                word + 1);
+    refuse_holds(node, word + 1, text);
+}
+
+static void on_line(void *data, const char *line)
+{
+    struct actor_node *node = data;
+    char copy[CHANNEL_LINE_MAX + 1];
+    text_copy(copy, sizeof(copy), line);
+    bool is_good = true;
+    if (text_starts_with(copy, "held "))
+        is_good = read_held(node, copy + 5);
+    else if (text_starts_with(copy, "ready "))
+        is_good = node->phase == NODE_OPENING && read_ready(node, copy + 6);
+    else if (text_starts_with(copy, "refused "))
+        read_refused(node, copy + 8);
+    else if (text_starts_with(copy, "foreign "))
+        read_foreign(node, copy + 8);
+    else if (text_starts_with(copy, "error "))
+        text_copy(node->problem, sizeof(node->problem), copy + 6);
+    if (text_starts_with(copy, "error "))
+        log_warning("lease", "%s: %s", node->name, node->problem);
+    if (!is_good)
+        node_lost(node, "its lease channel does not speak the protocol");
+}
+
+static void on_end(void *data, const char *text)
+{
+    struct actor_node *node = data;
+    node->lease = NULL;
+    node_lost(node, text);
+}
+
+bool holds_open(struct actor_node *node)
+{
+    static const struct channel_ops ops = {on_line, on_end};
+    node->seq = node->answered_seq = 0;
+    node->sent_ms = now_mono_ms();
+    for (struct owed *owed = node->actor->owed; owed != NULL; owed = owed->next)
+        if (strcmp(owed->node, node->name) == 0)
+            owed->first_seq = 0; /* numbers begin anew */
+    node->lease = channel_open(node->actor->loop, node->ssh, "ephor-lease", channel_lease_program,
+                               &ops, node);
+    return node->lease != NULL;
+}
+
+/* ---------------------------------------------------------------- by time */
+
+static void check_release(struct actor *actor, struct owed *owed, int64_t now_ms)
+{
+    const struct grant *grant = grant_of(actor, owed->node, owed->word);
+    int64_t end_ms = grant == NULL
+                         ? lease_end_unknown_ms(actor->started_ms, owed->lease_ms, actor->fresh_ms)
+                         : lease_end_ms(grant->heard_ms, grant->lease_ms);
+    if (now_ms >= end_ms)
+        outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_ENDED, "");
+}
+
+void holds_check(struct actor *actor)
+{
+    int64_t now_ms = now_mono_ms();
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next) {
+        struct actor_node *node = actor_find_node(actor, owed->node);
+        if (owed->kind == EPHOR__ORDER_KIND__RELEASE && !owed->is_reported)
+            check_release(actor, owed, now_ms);
+        if (owed->kind != EPHOR__ORDER_KIND__HOLD)
+            continue;
+        bool is_open = node != NULL && node->phase == NODE_OPEN;
+        if (owed->acquire && !owed->is_reported && !is_open &&
+            now_ms - owed->since_ms > UNREACHABLE_MS)
+            outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_UNREACHABLE,
+                           node == NULL ? "it is not in the policy" : node->told_text);
+        if (is_open && owed->is_held && owed->announce_ms > 0 && now_ms >= owed->announce_ms)
+            announce(node, owed);
+    }
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        if (node->phase == NODE_OPENING && now_ms - node->sent_ms > node->connect_timeout_ms)
+            node_lost(node, "the lease channel does not answer");
+}
