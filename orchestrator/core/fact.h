@@ -48,7 +48,7 @@ struct fact {
             uint64_t order;
             const char *object; /* service or VIP */
             const char *node;
-            enum result result;
+            enum order_result result;
             const char *text;
         } outcome;
         struct {

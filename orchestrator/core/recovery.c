@@ -425,7 +425,7 @@ static void restart_ended(struct core *core, int32_t member, const struct fact *
                           struct effects *effects)
 {
     struct member *m = core_member(core, member);
-    enum result result = f->outcome.result;
+    enum order_result result = f->outcome.result;
     char name[ID_SIZE];
     journal_add(effects, result == RESULT_DONE ? SEVERITY_INFO : SEVERITY_WARNING, EVENT_OUTCOME,
                 journal_member(core, member, name), "restart: %s%s%s", result_name(result),
@@ -498,7 +498,7 @@ static bool vip_outcome(struct core *core, const struct fact *f, struct effects 
         strcmp(core_node(core, core_vip(core, i)->holder)->name, f->outcome.node) != 0)
         return false;
     struct vip *vip = core_vip(core, i);
-    enum result result = f->outcome.result;
+    enum order_result result = f->outcome.result;
     if (f->outcome.kind == ORDER_RELEASE && vip->phase == VIP_RELEASING) {
         if (result == RESULT_DONE || result == RESULT_ENDED)
             vip_freed(core, vip, f, effects);

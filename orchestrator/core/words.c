@@ -50,7 +50,7 @@ const char *order_kind_name(enum order_kind kind)
     return LOOK_UP(names, kind);
 }
 
-const char *result_name(enum result result)
+const char *result_name(enum order_result result)
 {
     static const char *const names[] = {RESULT_LIST(WORD_NAME)};
     return LOOK_UP(names, result);

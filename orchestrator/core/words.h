@@ -110,7 +110,7 @@ enum order_kind {
     ORDER_KIND_LIST(WORD)
 #undef WORD
 };
-enum result {
+enum order_result {
 #define WORD(name, ...) RESULT_##name,
     RESULT_LIST(WORD)
 #undef WORD
@@ -135,7 +135,7 @@ const char *step_name(enum step step);
 const char *vip_phase_name(enum vip_phase phase);
 const char *vip_phase_help(enum vip_phase phase);
 const char *order_kind_name(enum order_kind kind);
-const char *result_name(enum result result);
+const char *result_name(enum order_result result);
 const char *rule_name(enum rule rule);
 const char *rule_help(enum rule rule);
 const char *event_name(enum event event);

@@ -31,7 +31,7 @@ static bool outcome_from_message(const Ephor__Outcome *m, struct fact *fact)
     fact->outcome.order = m->order;
     fact->outcome.object = m->object;
     fact->outcome.node = m->node;
-    fact->outcome.result = (enum result)m->result;
+    fact->outcome.result = (enum order_result)m->result;
     fact->outcome.text = m->text;
     return true;
 }

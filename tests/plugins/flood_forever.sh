@@ -1,0 +1,3 @@
+#!/bin/sh
+# Prints until it is stopped.
+exec yes "FLOOD without end"

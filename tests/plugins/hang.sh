@@ -1,0 +1,4 @@
+#!/bin/sh
+# Never answers.
+echo "HANG begun"
+exec sleep 600
