@@ -1,1 +1,33 @@
-# orchestrator/consensus
+# Floor 3: the agreed log, behind engine.h.
+noinst_LIBRARIES += libconsensus.a
+libconsensus_a_SOURCES = \
+	orchestrator/consensus/engine.h \
+	orchestrator/consensus/journal_tail.c orchestrator/consensus/journal_tail.h \
+	orchestrator/consensus/pending.c orchestrator/consensus/pending.h \
+	orchestrator/consensus/round.c orchestrator/consensus/round.h \
+	orchestrator/consensus/snapshot_plan.c orchestrator/consensus/snapshot_plan.h \
+	orchestrator/consensus/solo.c \
+	orchestrator/consensus/store.c orchestrator/consensus/store.h \
+	orchestrator/consensus/store_file.c orchestrator/consensus/store_file.h \
+	orchestrator/consensus/store_verify.c orchestrator/consensus/store_verify.h
+libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS)
+
+# Linked by whatever links libconsensus.a.
+CONSENSUS_LIBS = libconsensus.a libsys.a libbase.a \
+	$(SQLITE_LIBS) $(XXHASH_LIBS) $(UV_LIBS) -lpthread
+
+check_PROGRAMS += test_store test_engine
+TESTS += test_store test_engine
+test_store_SOURCES = tests/unit/test_store.c \
+	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h
+test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
+test_store_LDADD = libconsensus.a libbase.a $(SQLITE_LIBS) $(XXHASH_LIBS) -ldl $(CHECK_LIBS)
+test_engine_SOURCES = tests/unit/test_engine.c \
+	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h
+test_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
+test_engine_LDADD = $(CONSENSUS_LIBS) -ldl $(CHECK_LIBS)
+
+# How many proposals a second this disk takes; for people, not a test.
+check_PROGRAMS += engine_measure
+engine_measure_SOURCES = tests/tools/engine_measure.c
+engine_measure_LDADD = $(CONSENSUS_LIBS)
