@@ -174,6 +174,10 @@ static const char *restart_obstacle(const struct core *core, int32_t member, str
                     node->reach == REACH_DOWN ? node->reach_text : "not reached yet");
         return text;
     }
+    if (s->active != member && core->at_ms < node->reach_since_ms + RETURN_MS) {
+        wake_at(d, node->reach_since_ms + RETURN_MS);
+        return "its node came back a moment ago; its checks look again first";
+    }
     if (m->tries >= s->restart_tries && has_elsewhere) {
         text_format(text, LINE_SIZE, "restarted %u of %u times in this incident", m->tries,
                     s->restart_tries);

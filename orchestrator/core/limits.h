@@ -39,6 +39,9 @@
 #define PLACING_MS 10000
 /* A member that could not take over is not tried again for this long. */
 #define AVOID_MS 60000
+/* A standby whose node came back is not restarted before its checks had this long to look again:
+ * what they say is from the time when they could not reach it. */
+#define RETURN_MS 10000
 /* A VIP that vanished from its holder is put back at most this often: never a fight in a loop. */
 #define REGRANT_MS 10000
 

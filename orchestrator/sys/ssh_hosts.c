@@ -82,9 +82,13 @@ static void read_hosts(LIBSSH2_KNOWNHOSTS *hosts, const char *content, size_t si
     for (size_t at = 0; at < size;) {
         const char *end = memchr(content + at, '\n', size - at);
         size_t line_size = end == NULL ? size - at : (size_t)(end - content) - at;
-        if (line_size > 0 && line_size < LINE_MAX_BYTES)
-            libssh2_knownhost_readline(hosts, content + at, line_size,
-                                       LIBSSH2_KNOWNHOST_FILE_OPENSSH);
+        if (line_size > 0 && line_size < LINE_MAX_BYTES) {
+            /* a copy: libssh2 looks at the byte behind the line, and cuts the key if it is \n */
+            char line[LINE_MAX_BYTES];
+            memcpy(line, content + at, line_size);
+            line[line_size] = '\0';
+            libssh2_knownhost_readline(hosts, line, line_size, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
+        }
         at += line_size + 1;
     }
 }
