@@ -1,93 +1,152 @@
 #!/bin/bash
-# The demo lab: network namespaces on a bridge, two nodes with their own sshd and nginx, a
-# controller and a client. Used by ./quickstart and by the tests.
+# The demo lab: a controller, two nodes with their own sshd and nginx, and a client, as network
+# namespaces on one bridge. ./quickstart shows it, the end-to-end tests work in it.
 #
-#   lab.sh up DIR            make it; DIR gets keys, configuration, logs
-#   lab.sh down DIR          take it away; nothing is left but DIR's logs
-#   lab.sh status DIR        what runs, where the address is
-#   lab.sh run NAME COMMAND  run a command in ctl, n1, n2 or cli (as it is seen there)
-#   lab.sh stop-service DIR N | start-service DIR N | break-service DIR N | mend-service DIR N
-#   lab.sh cut N | heal N    node N's link down, up
-#   lab.sh drop N in|out     node N loses all packets one way; undrop N
-#   lab.sh client            get the page through the virtual address
+# It does not start ephord (see "daemon"), touches no interface, firewall or service of the host,
+# and ends only processes that it started. A node is a network, mount, process and host name
+# namespace: the end of its first process ends all of it.
 #
-# LAB_PREFIX (default "ephor") names the namespaces, LAB_NET (default 10.77.0) the network.
+# LAB_PREFIX (default "ephor") begins the names of all namespaces, so that labs can run side by
+# side; /run/PREFIX-lab leads to the folder of the lab that is up.
 set -euo pipefail
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+
+readonly EXIT_SKIP=77
 prefix=${LAB_PREFIX:-ephor}
-net=${LAB_NET:-10.77.0}
-vip=$net.100
-here=$(cd "$(dirname "$0")" && pwd)
+record=/run/$prefix-lab
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+dir=
 
-say() { printf '%s\n' "$*"; }
-die() { printf 'lab: %s\n' "$*" >&2; exit 1; }
-ns() { printf '%s-%s' "$prefix" "$1"; }
-in_ns() { local n; n=$(ns "$1"); shift; ip netns exec "$n" "$@"; }
+usage() {
+    cat <<'TEXT'
+Usage: lab.sh VERB [ARGUMENT]...
+  up DIR               make the lab (anew, if it is up); keys, configuration and logs are in DIR
+  down [DIR]           end it, and remove all that it made
+  status               what runs, and who holds the address 10.77.0.100
+  daemon PORT          run ephord as the controller, its page on 127.0.0.1:PORT of the host
+                       (EPHORD and LISTEN_EXEC name the programs; default: ../../build)
+  stop-service N       stop nginx on node N (1 or 2); start-service N starts it
+  kill-service N       kill nginx on node N with SIGKILL
+  break-service N      stop it and break its configuration: it cannot start
+  mend-service N       mend its configuration; it is started by whoever looks after it
+  cut N, heal N        pull and plug the network cable of node N
+  drop N in|out        lose all that node N receives, or sends; undrop N ends both
+  on N COMMAND...      run a command on node N
+  in NAME COMMAND...   run a command in the network of ctl, n1, n2 or cli
+  client               ask for the page at the virtual address once, as the client
+TEXT
+}
 
-may_we() {
-    [ "$(id -u)" = 0 ] || { say "lab: network namespaces need root; run it as root or with sudo" >&2; exit 77; }
-    if ! ip netns add "$prefix-try" 2>/dev/null; then
-        say "lab: network namespaces are not allowed here (a container without CAP_SYS_ADMIN?)" >&2
-        exit 77
+say() {
+    printf '%s\n' "$*"
+}
+
+die() {
+    printf 'lab: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() {
+    printf 'lab: %s\n' "$*" >&2
+    exit $EXIT_SKIP
+}
+
+need_rights() {
+    [ "$(id -u)" = 0 ] || skip "the lab needs root, for network namespaces: use sudo"
+    if ! problem=$(unshare --net --mount --pid --uts --fork true 2>&1); then
+        skip "namespaces are not allowed here (in a container?): $problem"
     fi
-    ip netns del "$prefix-try"
     local tool
-    for tool in sshd nginx ssh-keygen curl; do
-        PATH=$PATH:/usr/sbin:/sbin command -v $tool >/dev/null || die "$tool is missing; ./quickstart installs it"
+    for tool in ip nft nginx sshd ssh-keygen curl nsenter; do
+        command -v $tool >/dev/null || die "$tool is missing; ./quickstart installs it"
     done
 }
 
+find_lab() {
+    [ -n "$dir" ] || dir=$(readlink "$record") || die "no lab '$prefix' is up"
+    [ -d "$dir" ] || die "the folder $dir of the lab '$prefix' is gone"
+}
+
+check_node() {
+    case ${1:-} in
+    1 | 2) ;;
+    *) die "'${1:-}' is no node: 1 or 2" ;;
+    esac
+}
+
+# ---------------------------------------------------------------- the network
+
 make_host() { # NAME HOST-PART
-    ip netns add "$(ns "$1")"
-    ip link add "$1" netns "$(ns sw)" type veth peer name eth0 netns "$(ns "$1")"
-    ip -n "$(ns sw)" link set "$1" master br0 up
-    ip -n "$(ns "$1")" addr add "$net.$2/24" dev eth0
-    ip -n "$(ns "$1")" link set eth0 up
-    ip -n "$(ns "$1")" link set lo up
+    ip netns add "$prefix-$1"
+    ip link add "$1" netns "$prefix-sw" type veth peer name eth0 netns "$prefix-$1"
+    ip -n "$prefix-sw" link set "$1" master br0 up
+    ip -n "$prefix-$1" addr add "10.77.0.$2/24" dev eth0
+    ip -n "$prefix-$1" link set eth0 up
+    ip -n "$prefix-$1" link set lo up
 }
 
 make_network() {
-    ip netns add "$(ns sw)"
-    ip -n "$(ns sw)" link add br0 type bridge stp_state 0 forward_delay 0
-    ip -n "$(ns sw)" link set br0 up
+    ip netns add "$prefix-sw"
+    ip -n "$prefix-sw" link add br0 type bridge stp_state 0 forward_delay 0
+    ip -n "$prefix-sw" link set br0 up
     make_host ctl 1
     make_host n1 11
     make_host n2 12
     make_host cli 50
 }
 
-make_keys() { # DIR
-    local n
-    ssh-keygen -q -t ed25519 -N '' -C ephor-lab -f "$1/ssh_key"
-    : >"$1/known_hosts"
-    for n in 1 2; do
-        mkdir -p "$1/n$n/www" "$1/n$n/tmp"
-        ssh-keygen -q -t ed25519 -N '' -f "$1/n$n/host_key"
-        cp "$1/ssh_key.pub" "$1/n$n/authorized_keys"
-        chmod 600 "$1/n$n/authorized_keys"
-        printf '%s %s\n' "$net.1$n" "$(cut -d' ' -f1,2 "$1/n$n/host_key.pub")" >>"$1/known_hosts"
-        printf 'this is n%s\n' "$n" >"$1/n$n/www/index.html"
+remove_network() {
+    local name
+    for name in cli n2 n1 ctl sw; do
+        [ ! -e "/run/netns/$prefix-$name" ] || ip netns del "$prefix-$name"
     done
 }
 
-write_node() { # DIR N
-    cat >"$1/n$2/sshd_config" <<EOT
-Port 22
-HostKey /run/node/host_key
-AuthorizedKeysFile /run/node/authorized_keys
-PidFile /run/node/sshd.pid
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin prohibit-password
-UseDNS no
-PrintMotd no
-EOT
-    cat >"$1/n$2/nginx.conf" <<EOT
-user root;
+# All that a node gets is seen on its own interface, all that it sends on its port of the bridge.
+drop() { # N in|out
+    local namespace=$prefix-n$1 device=eth0
+    case ${2:-} in
+    in) ;;
+    out) namespace=$prefix-sw device=n$1 ;;
+    *) die "drop N in|out" ;;
+    esac
+    ip netns exec "$namespace" nft -f - <<TEXT
+add table netdev lab_n$1
+add chain netdev lab_n$1 drop { type filter hook ingress device $device priority 0; policy drop; }
+TEXT
+}
+
+undrop() { # N
+    local name
+    for name in "n$1" sw; do
+        ip netns exec "$prefix-$name" nft delete table netdev "lab_n$1" 2>/dev/null || true
+    done
+}
+
+# ---------------------------------------------------------------- nodes
+
+make_keys() {
+    local n
+    ssh-keygen -q -t ed25519 -N '' -C "$prefix-lab" -f "$dir/ssh_key"
+    : >"$dir/known_hosts"
+    for n in 1 2; do
+        mkdir -p "$dir/n$n/tmp"
+        ssh-keygen -q -t ed25519 -N '' -C "n$n" -f "$dir/n$n/host_key"
+        cp "$dir/ssh_key.pub" "$dir/n$n/authorized_keys"
+        printf '10.77.0.1%s %s\n' "$n" "$(cut -d' ' -f1,2 "$dir/n$n/host_key.pub")" \
+            >>"$dir/known_hosts"
+    done
+}
+
+write_nginx() { # N
+    cat >"$dir/n$1/nginx.conf" <<TEXT
 worker_processes 1;
 pid /run/node/nginx.pid;
 error_log /run/node/nginx.log;
-events { worker_connections 256; }
+events {
+    worker_connections 256;
+}
 http {
     access_log off;
     client_body_temp_path /run/node/tmp/body;
@@ -95,166 +154,214 @@ http {
     fastcgi_temp_path /run/node/tmp/fastcgi;
     uwsgi_temp_path /run/node/tmp/uwsgi;
     scgi_temp_path /run/node/tmp/scgi;
-    server { listen 80; root /run/node/www; }
+    server {
+        listen 0.0.0.0:80;
+        default_type text/plain;
+        location / {
+            return 200 "this is n$1\n";
+        }
+    }
 }
-EOT
-    cat >"$1/n$2/nginx-ctl" <<'EOT'
-#!/bin/sh
-# The service script of a lab node. /run/node is this node's own folder.
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-pid() { cat /run/node/nginx.pid 2>/dev/null; }
-runs() { p=$(pid) && [ -n "$p" ] && kill -0 "$p" 2>/dev/null; }
-case $1 in
-start)
-    runs && exit 0
-    exec nginx -c /run/node/nginx.conf -p /run/node
-    ;;
-stop)
-    runs || exit 0
-    p=$(pid)
-    kill -QUIT "$p"
-    n=0
-    while kill -0 "$p" 2>/dev/null; do
-        n=$((n + 1))
-        [ $n -lt 50 ] || { kill -KILL "$p"; break; }
-        sleep 0.1
-    done
-    ;;
-restart) "$0" stop && exec "$0" start ;;
-status) runs ;;
-*) echo "usage: $0 start|stop|restart|status" >&2; exit 2 ;;
-esac
-EOT
-    chmod 755 "$1/n$2/nginx-ctl"
+TEXT
 }
 
-# A node is its network namespace and a mount namespace with a /run of its own.
-start_node() { # DIR N
-    in_ns "n$2" unshare -m sh -c '
-        mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs /run &&
-        mkdir -p /run/sshd /run/node && mount --bind "$1" /run/node &&
-        exec /usr/sbin/sshd -f /run/node/sshd_config -E /run/node/sshd.log' sh "$1/n$2"
+write_node() { # N
+    cat >"$dir/n$1/sshd_config" <<'TEXT'
+Port 22
+HostKey /run/node/host_key
+AuthorizedKeysFile /run/node/authorized_keys
+PidFile /run/node/sshd.pid
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UseDNS no
+PrintMotd no
+MaxStartups 100
+TEXT
+    cat >"$dir/n$1/passwd" <<'TEXT'
+root:x:0:0:root:/run/home:/bin/sh
+sshd:x:100:65534::/run/sshd:/usr/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+TEXT
+    printf 'root:*:19000:0:99999:7:::\n' >"$dir/n$1/shadow"
+    chmod 600 "$dir/n$1/shadow" "$dir/n$1/authorized_keys"
+    install -m 755 "$here/nginx-ctl" "$here/node-init" "$dir/n$1/"
+    write_nginx "$1"
+}
+
+start_node() { # N
     local tries=0
-    until [ -s "$1/n$2/sshd.pid" ]; do
+    setsid ip netns exec "$prefix-n$1" \
+        unshare --mount --pid --uts --fork --kill-child \
+        "$dir/n$1/node-init" "$dir/n$1" "n$1" </dev/null >"$dir/n$1/init.log" 2>&1 &
+    until [ -e "$dir/n$1/ready" ]; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || die "sshd of n$2 does not start; see $1/n$2/sshd.log"
+        [ $tries -lt 200 ] || die "node n$1 does not start: $(tail -n 3 "$dir/n$1/init.log")"
         sleep 0.05
     done
-    on_node "$1" "$2" /run/node/nginx-ctl start
 }
 
-on_node() { # DIR N COMMAND...: as a process of that node
-    local dir=$1 n=$2
-    shift 2
-    nsenter -t "$(cat "$dir/n$n/sshd.pid")" -n -m "$@"
+# The host's number of the node's first process, if it runs and is in the node's network.
+node_pid() { # N
+    local pid
+    pid=$(cat "$dir/n$1/init.pid" 2>/dev/null) || return 1
+    is_in "$pid" "n$1" && printf '%s\n' "$pid"
 }
 
-write_conf() { # DIR
-    cat >"$1/ephor.conf" <<EOT
-# The lab: nginx on two nodes behind one address.
-name = "lab";
-local : { state_dir = "$1/state"; socket = "$1/ctl.sock"; user = "64100";
-          users : { checker = "64101"; quorum = "64102"; actor = "64103"; status = "64104"; }; };
-http : { listen = [ "$net.1:7480" ]; };
-ssh : { user = "root"; key = "$1/ssh_key"; known_hosts = "$1/known_hosts"; };
-nodes : {
-  n1 : { address = "$net.11"; checks = [ "ping" ]; };
-  n2 : { address = "$net.12"; checks = [ "ping" ]; };
-};
-checks : {
-  http : { type = "http"; url = "http://\$ADDRESS\$/"; interval = "1s"; timeout = "1s"; retry = "300ms"; };
-  ping : { scope = "node"; command = [ "check_ping", "-H", "\$ADDRESS\$", "-w", "500,40%", "-c", "900,90%", "-p", "2" ];
-           interval = "5s"; timeout = "5s"; failover = false; };
-  through : { type = "http"; scope = "vip"; url = "http://\$ADDRESS\$/"; interval = "2s"; timeout = "1s"; failover = false; };
-};
-vips : { web : { address = "$vip"; interface = "eth0"; }; };
-services : {
-  web : { members = ( { node = "n1"; priority = 100; }, { node = "n2"; priority = 50; } );
-          checks = [ "http", "through" ]; vips = [ "web" ];
-          restart = [ "/run/node/nginx-ctl", "restart" ]; };
-};
-EOT
+is_in() { # PID NAME
+    [ -n "$1" ] && [ -e "/run/netns/$prefix-$2" ] &&
+        [ "$(readlink "/proc/$1/ns/net")" = "net:[$(stat -Lc %i "/run/netns/$prefix-$2")]" ]
 }
 
-up() { # DIR
-    may_we
-    mkdir -p "$1"
-    local dir
-    dir=$(cd "$1" && pwd)
-    down "$dir" >/dev/null 2>&1 || true
-    rm -rf "$dir"/n1 "$dir"/n2 "$dir"/ssh_key* "$dir"/state
-    make_network
-    make_keys "$dir"
-    local n
-    for n in 1 2; do
-        write_node "$dir" $n
-        start_node "$dir" $n
+end_process() { # PID: and wait until it is gone
+    local tries=0
+    kill -KILL "$1" 2>/dev/null || return 0
+    while kill -0 "$1" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || die "process $1 does not end"
+        sleep 0.02
     done
-    write_conf "$dir"
-    chmod 755 "$dir"
+}
+
+on_node() { # N COMMAND...
+    local pid
+    pid=$(node_pid "$1") || die "node n$1 does not run"
+    shift
+    nsenter --target "$pid" --mount --net --pid --uts -- "$@"
+}
+
+break_service() { # N
+    grep -q '^nonsense' "$dir/n$1/nginx.conf" || echo 'nonsense;' >>"$dir/n$1/nginx.conf"
+    on_node "$1" /run/node/nginx-ctl stop
+}
+
+# ---------------------------------------------------------------- the whole
+
+write_conf() {
     mkdir -p "$dir/state"
-    say "lab: up in $dir"
+    sed -e "s|@DIR@|$dir|g" "$here/ephor.conf.in" >"$dir/ephor.conf"
 }
 
-# Every process whose network namespace is one of ours, by pid.
-processes_of() { ip netns pids "$(ns "$1")" 2>/dev/null || true; }
-
-down() { # DIR
-    local name pid
-    for name in ctl n1 n2 cli; do
-        for pid in $(processes_of $name); do kill "$pid" 2>/dev/null || true; done
-    done
-    for name in ctl n1 n2 cli sw; do
-        local tries=0
-        while [ -n "$(processes_of $name)" ] && [ $tries -lt 100 ]; do
-            tries=$((tries + 1))
-            [ $tries -ne 60 ] || for pid in $(processes_of $name); do kill -KILL "$pid" 2>/dev/null || true; done
-            sleep 0.05
-        done
-        ip netns del "$(ns $name)" 2>/dev/null || true
-    done
-    say "lab: down"
-}
-
-status() { # DIR
+up() {
     local n
+    need_rights
+    mkdir -p "$1"
+    dir=$(cd "$1" && pwd)
+    [ ${#dir} -le 90 ] || die "the path $dir is too long for a socket in it"
+    if [ -L "$record" ] && [ "$(readlink "$record")" != "$dir" ] && is_up; then
+        die "a lab '$prefix' is up in $(readlink "$record"); end it, or set LAB_PREFIX"
+    fi
+    down_quietly
+    ln -sfn "$dir" "$record"
+    chmod 755 "$dir"
+    make_network
+    make_keys
+    write_conf
     for n in 1 2; do
-        printf 'n%s: sshd %s, nginx %s, address %s\n' $n \
-            "$(kill -0 "$(cat "$1/n$n/sshd.pid" 2>/dev/null || echo x)" 2>/dev/null && echo up || echo down)" \
-            "$(on_node "$1" $n /run/node/nginx-ctl status 2>/dev/null && echo up || echo down)" \
-            "$(ip -n "$(ns n$n)" -o addr show to "$vip" 2>/dev/null | grep -q . && echo HELD || echo -)"
+        write_node $n
+        start_node $n
+    done
+    say "lab: '$prefix' is up in $dir"
+}
+
+is_up() {
+    local dir n
+    dir=$(readlink "$record")
+    for n in 1 2; do
+        if node_pid $n >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+down_quietly() {
+    local n pid
+    pid=$(cat "$dir/ephord.pid" 2>/dev/null || true)
+    if is_in "$pid" ctl; then end_process "$pid"; fi
+    for n in 1 2; do
+        if pid=$(node_pid $n); then end_process "$pid"; fi
+    done
+    remove_network
+    rm -rf "$dir/n1" "$dir/n2" "$dir/state"
+    rm -f "$dir"/{ssh_key,ssh_key.pub,known_hosts,ephor.conf,ephord.pid,ctl.sock} "$record"
+}
+
+down() { # [DIR]
+    [ "$(id -u)" = 0 ] || skip "the lab needs root: use sudo"
+    dir=${1:-$(readlink "$record" || true)}
+    if [ -z "$dir" ]; then
+        remove_network
+        say "lab: '$prefix' is not up"
+        return
+    fi
+    down_quietly
+    rmdir --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
+    say "lab: '$prefix' is down"
+}
+
+status() {
+    local n sshd nginx vip
+    for n in 1 2; do
+        sshd=down nginx=down vip=-
+        if node_pid $n >/dev/null; then
+            sshd=up
+            if on_node $n /run/node/nginx-ctl status; then nginx=up; fi
+            if on_node $n ip -o addr show to 10.77.0.100 | grep -q .; then vip=10.77.0.100; fi
+        fi
+        say "n$n: sshd $sshd, nginx $nginx, address $vip"
     done
 }
 
-# One-way loss: a qdisc on the node's end for what it sends, on the bridge's end for what it gets.
-drop() { # N in|out
-    case $2 in
-    out) tc -n "$(ns "n$1")" qdisc replace dev eth0 root netem loss 100% 2>/dev/null ||
-            in_ns "n$1" nft -f - <<<"table netdev lab { chain out { type filter hook egress device eth0 priority 0; drop; }; }" ;;
-    in) in_ns "n$1" nft -f - <<<"table netdev lab { chain in { type filter hook ingress device eth0 priority 0; drop; }; }" ;;
-    *) die "drop N in|out" ;;
-    esac
-}
-undrop() { # N
-    tc -n "$(ns "n$1")" qdisc del dev eth0 root 2>/dev/null || true
-    in_ns "n$1" nft delete table netdev lab 2>/dev/null || true
+daemon() { # PORT
+    local build
+    build=${BUILD:-$here/../../build}
+    echo $$ >"$dir/ephord.pid"
+    exec "${LISTEN_EXEC:-$build/listen_exec}" "127.0.0.1:$1" "/run/netns/$prefix-ctl" \
+        "${EPHORD:-$build/ephord}" --foreground --config "$dir/ephor.conf"
 }
 
 verb=${1:-help}
 [ $# -eq 0 ] || shift
 case $verb in
-up | down | status) [ $# -eq 1 ] || die "$verb DIR"; $verb "$1" ;;
-run) name=$1; shift; in_ns "$name" "$@" ;;
-on) dir=$1 n=$2; shift 2; on_node "$dir" "$n" "$@" ;;
-stop-service) on_node "$1" "$2" /run/node/nginx-ctl stop ;;
-start-service) on_node "$1" "$2" /run/node/nginx-ctl start ;;
-kill-service) on_node "$1" "$2" sh -c 'kill -KILL $(cat /run/node/nginx.pid) $(pgrep -P "$(cat /run/node/nginx.pid)")' ;;
-break-service) echo 'nonsense;' >>"$1/n$2/nginx.conf"; on_node "$1" "$2" /run/node/nginx-ctl stop ;;
-mend-service) sed -i '/^nonsense;$/d' "$1/n$2/nginx.conf"; on_node "$1" "$2" /run/node/nginx-ctl start ;;
-cut) ip -n "$(ns sw)" link set "n$1" down ;;
-heal) ip -n "$(ns sw)" link set "n$1" up ;;
-drop) drop "$1" "$2" ;;
-undrop) undrop "$1" ;;
-client) in_ns cli curl -s -m 2 "http://$vip/" ;;
-*) sed -n '2,16s/^# \{0,1\}//p' "$here/lab.sh"; [ "$verb" = help ] ;;
+up)
+    [ $# -eq 1 ] || die "up DIR"
+    up "$1"
+    ;;
+down) down "$@" ;;
+help | --help | -h) usage ;;
+client) ip netns exec "$prefix-cli" curl -sS --max-time 2 http://10.77.0.100/ ;;
+in)
+    [ $# -ge 2 ] || die "in NAME COMMAND"
+    name=$1
+    shift
+    exec ip netns exec "$prefix-$name" "$@"
+    ;;
+status)
+    find_lab
+    status
+    ;;
+daemon)
+    [ $# -eq 1 ] || die "daemon PORT"
+    find_lab
+    daemon "$1"
+    ;;
+cut | heal | drop | undrop | on | *-service)
+    check_node "${1:-}"
+    find_lab
+    case $verb in
+    cut) ip -n "$prefix-sw" link set "n$1" down ;;
+    heal) ip -n "$prefix-sw" link set "n$1" up ;;
+    drop | undrop) $verb "$@" ;;
+    on) on_node "$@" ;;
+    break-service) break_service "$1" ;;
+    mend-service) write_nginx "$1" ;;
+    start-service | stop-service | kill-service) on_node "$1" /run/node/nginx-ctl "${verb%-service}" ;;
+    *) die "unknown verb '$verb'; try: lab.sh help" ;;
+    esac
+    ;;
+*)
+    usage >&2
+    die "unknown verb '$verb'"
+    ;;
 esac
