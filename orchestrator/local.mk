@@ -1,3 +1,10 @@
+# Floor 4: the supervisor; its configuration is a library of its own (supervisor/local.mk).
+noinst_LIBRARIES += libsupervisor.a
+libsupervisor_a_SOURCES = \
+	orchestrator/supervisor/children.c \
+	orchestrator/supervisor/listeners.c \
+	orchestrator/supervisor/supervisor.c orchestrator/supervisor/supervisor.h
+
 # Floor 5: ephord itself.
 sbin_PROGRAMS += ephord
 ephord_SOURCES = orchestrator/ephord.c

@@ -1,10 +1,14 @@
-/* On which nodes is an address configured? Samples every interval on all of them and writes what
- * changed; at the end (SIGTERM, SIGINT or end of standard input) how long it was on two at once,
- * and the longest time on none.
+/* Watches on which nodes an IPv4 address is configured, every two milliseconds, and tells when two
+ * had it at once or none had it. The safety tests of the lab rest on it.
  *
- *   vipwatch ADDRESS INTERVAL_US NAMESPACE...
+ *   vipwatch [-i MICROSECONDS] ADDRESS NAME=NAMESPACE-FILE...
  *
- * A sample asks each namespace by RTM_GETADDR over a netlink socket that was opened inside it. */
+ * One line of JSON for each change, and one for the whole at the end (SIGTERM, SIGINT, or the end
+ * of standard input). Times are milliseconds of CLOCK_MONOTONIC.
+ *
+ * Each node has its own netlink socket, made in its namespace, so one thread asks all of them. Two
+ * nodes count as holding at once only if a node still has the address when it is asked again after
+ * the other showed it: a move between two questions is no overlap. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,56 +27,70 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NODES_MAX = 8, BUFFER_SIZE = 65536 };
+enum { NODES_MAX = 16, ANSWER_SIZE = 32768, INTERVAL_US = 2000, EXIT_FAILED = 71 };
+
+struct node {
+    const char *name;
+    int fd;
+    bool has_it;
+};
+
+struct totals {
+    uint64_t rounds;
+    double both_ms;     /* two or more at once, proven */
+    double none_ms;     /* the longest time without any, between two holders */
+    double all_none_ms; /* all such times together */
+    double pause_ms;    /* the longest time between two rounds */
+    uint32_t moves;
+};
+
+struct watch {
+    struct in_addr address;
+    struct node nodes[NODES_MAX];
+    int count;
+    struct totals totals;
+    double last_ms;     /* of the round before */
+    double vanished_ms; /* since when nobody has it; 0: somebody has */
+    bool was_both, was_held;
+    const char *holder; /* the last one */
+};
 
 static volatile sig_atomic_t is_ended;
 
-static void on_signal(int signo)
+static void on_signal(int number)
 {
-    (void)signo;
+    (void)number;
     is_ended = 1;
 }
 
-static int64_t now_us(void)
+static void die(const char *what, const char *of)
+{
+    fprintf(stderr, "vipwatch: %s %s: %s\n", what, of, strerror(errno));
+    exit(EXIT_FAILED);
+}
+
+static double now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return (double)t.tv_sec * 1000.0 + (double)t.tv_nsec / 1e6;
 }
 
-static void fail(const char *what)
+/* A socket stays in the namespace in which it was made. */
+static int open_netlink(const char *path)
 {
-    fprintf(stderr, "vipwatch: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int open_netlink(const char *name)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "/run/netns/%s", name);
-    int ns = open(path, O_RDONLY | O_CLOEXEC);
-    if (ns < 0 || setns(ns, CLONE_NEWNET) != 0)
-        fail(path);
-    close(ns);
+    int namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace_fd < 0 || setns(namespace_fd, CLONE_NEWNET) != 0)
+        die("cannot enter", path);
+    close(namespace_fd);
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (fd < 0)
-        fail("netlink");
+        die("cannot ask in", path);
     return fd;
 }
 
-static bool message_has(const struct nlmsghdr *message, const struct in_addr *wanted)
+static void ask(const struct node *node)
 {
-    const struct ifaddrmsg *address = NLMSG_DATA(message);
-    int left = (int)IFA_PAYLOAD(message);
-    for (const struct rtattr *a = IFA_RTA(address); RTA_OK(a, left); a = RTA_NEXT(a, left))
-        if (a->rta_type == IFA_LOCAL && memcmp(RTA_DATA(a), wanted, sizeof(*wanted)) == 0)
-            return true;
-    return false;
-}
-
-static bool has_address(int fd, const struct in_addr *wanted)
-{
-    static char buffer[BUFFER_SIZE];
     struct {
         struct nlmsghdr header;
         struct ifaddrmsg body;
@@ -79,90 +98,164 @@ static bool has_address(int fd, const struct in_addr *wanted)
                             .nlmsg_type = RTM_GETADDR,
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
                  .body = {.ifa_family = AF_INET}};
+    if (send(node->fd, &request, sizeof(request), 0) != (ssize_t)sizeof(request))
+        die("cannot ask", node->name);
+}
+
+static bool is_address(struct nlmsghdr *header, struct in_addr wanted)
+{
+    struct ifaddrmsg *body = NLMSG_DATA(header);
+    char *at = (char *)IFA_RTA(body), *end = (char *)header + header->nlmsg_len;
+    while (end - at >= (ptrdiff_t)sizeof(struct rtattr)) {
+        const struct rtattr *a = (const struct rtattr *)at;
+        if (a->rta_type == IFA_LOCAL && RTA_PAYLOAD(a) == sizeof(wanted) &&
+            memcmp(RTA_DATA(a), &wanted, sizeof(wanted)) == 0)
+            return true;
+        at += RTA_ALIGN(a->rta_len);
+    }
+    return false;
+}
+
+static bool has_address(const struct node *node, struct in_addr wanted)
+{
+    static _Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
     bool found = false;
-    if (send(fd, &request, sizeof(request), 0) < 0)
-        fail("send");
+    ask(node);
     for (;;) {
-        ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
-        if (n < 0)
-            fail("recv");
-        int left = (int)n;
-        for (struct nlmsghdr *m = (struct nlmsghdr *)buffer; NLMSG_OK(m, left);
-             m = NLMSG_NEXT(m, left)) {
-            if (m->nlmsg_type == NLMSG_DONE)
+        ssize_t size = recv(node->fd, answer, sizeof(answer), 0);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            die("no answer of", node->name);
+        for (char *at = answer; at < answer + size;) {
+            struct nlmsghdr *h = (struct nlmsghdr *)at;
+            at += NLMSG_ALIGN(h->nlmsg_len);
+            if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
                 return found;
-            if (m->nlmsg_type == RTM_NEWADDR && message_has(m, wanted))
-                found = true;
+            found = found || (h->nlmsg_type == RTM_NEWADDR && is_address(h, wanted));
         }
     }
 }
 
-struct watch {
-    unsigned holders; /* bit set of the last sample */
-    int64_t since_us; /* of the last sample's state */
-    int64_t both_us, none_max_us;
-    long samples;
-};
-
-static void account(struct watch *w, int64_t at_us)
+static void note_change(struct watch *w, struct node *node, bool has_it, double at_ms)
 {
-    int64_t length_us = at_us - w->since_us;
-    if ((w->holders & (w->holders - 1)) != 0)
-        w->both_us += length_us;
-    if (w->holders == 0 && length_us > w->none_max_us)
-        w->none_max_us = length_us;
-}
-
-static void sample(struct watch *w, const int *fds, int count, const struct in_addr *wanted,
-                   int64_t start_us, char *const *names)
-{
-    unsigned holders = 0;
-    int64_t at_us = now_us();
-    for (int i = 0; i < count; i++)
-        holders |= has_address(fds[i], wanted) ? 1u << i : 0;
-    w->samples++;
-    if (holders == w->holders)
-        return;
-    account(w, at_us);
-    w->holders = holders;
-    w->since_us = at_us;
-    printf("%.3f", (double)(at_us - start_us) / 1e6);
-    for (int i = 0; i < count; i++)
-        if (holders & 1u << i)
-            printf(" %s", names[i]);
-    printf("%s\n", holders == 0 ? " -" : "");
+    node->has_it = has_it;
+    printf("{\"at_ms\":%.3f,\"node\":\"%s\",\"holds\":%s}\n", at_ms, node->name,
+           has_it ? "true" : "false");
     fflush(stdout);
+    if (!has_it)
+        return;
+    if (w->holder != NULL && w->holder != node->name)
+        w->totals.moves++;
+    w->holder = node->name;
 }
 
-static bool input_ended(void)
+static void note_none(struct watch *w, int holders, double at_ms)
 {
-    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-    char byte;
-    return poll(&p, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
+    if (holders == 0 && w->was_held && w->vanished_ms == 0)
+        w->vanished_ms = at_ms;
+    if (holders > 0 && w->vanished_ms > 0) {
+        double none_ms = at_ms - w->vanished_ms;
+        w->totals.all_none_ms += none_ms;
+        if (none_ms > w->totals.none_ms)
+            w->totals.none_ms = none_ms;
+        w->vanished_ms = 0;
+    }
+    w->was_held = w->was_held || holders > 0;
+}
+
+/* Do two of those that just showed the address have it together? */
+static bool is_both(const struct watch *w)
+{
+    int still = 0;
+    for (int i = 0; i < w->count; i++)
+        still += w->nodes[i].has_it && has_address(&w->nodes[i], w->address);
+    return still > 1;
+}
+
+static void look(struct watch *w)
+{
+    int holders = 0;
+    double at_ms = now_ms();
+    for (int i = 0; i < w->count; i++) {
+        bool has_it = has_address(&w->nodes[i], w->address);
+        if (has_it != w->nodes[i].has_it)
+            note_change(w, &w->nodes[i], has_it, now_ms());
+        holders += has_it;
+    }
+    bool both = holders > 1 && is_both(w);
+    if (w->totals.rounds++ > 0 && at_ms - w->last_ms > w->totals.pause_ms)
+        w->totals.pause_ms = at_ms - w->last_ms;
+    if (both) { /* what was seen for a moment lasted for at least that moment */
+        double both_ms = w->was_both ? at_ms - w->last_ms : now_ms() - at_ms;
+        w->totals.both_ms += both_ms;
+    }
+    if (both && !w->was_both)
+        printf("{\"at_ms\":%.3f,\"both\":true}\n", at_ms);
+    w->was_both = both;
+    note_none(w, holders, at_ms);
+    w->last_ms = at_ms;
+}
+
+static void print_totals(const struct watch *w)
+{
+    const struct totals *t = &w->totals;
+    printf("{\"rounds\":%llu,\"both_ms\":%.3f,\"longest_none_ms\":%.3f,\"none_ms\":%.3f,"
+           "\"longest_pause_ms\":%.3f,\"moves\":%u}\n",
+           (unsigned long long)t->rounds, t->both_ms, t->none_ms, t->all_none_ms, t->pause_ms,
+           t->moves);
+}
+
+static void run(struct watch *w, long interval_us)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    while (!is_ended) {
+        char ignored[64];
+        look(w);
+        if (poll(&input, 1, 0) > 0 && read(input.fd, ignored, sizeof(ignored)) <= 0)
+            break;
+        next.tv_nsec += interval_us * 1000;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+    }
+}
+
+static void add_node(struct watch *w, char *argument)
+{
+    char *path = strchr(argument, '=');
+    if (path == NULL || w->count == NODES_MAX) {
+        fprintf(stderr, "vipwatch: '%s' is not NAME=NAMESPACE-FILE, or one too many\n", argument);
+        exit(EXIT_FAILED);
+    }
+    *path++ = '\0';
+    w->nodes[w->count++] = (struct node){.name = argument, .fd = open_netlink(path)};
 }
 
 int main(int argc, char **argv)
 {
-    struct in_addr wanted;
-    int fds[NODES_MAX];
-    int count = argc - 3;
-    if (argc < 4 || count > NODES_MAX || inet_pton(AF_INET, argv[1], &wanted) != 1) {
-        fputs("usage: vipwatch ADDRESS INTERVAL_US NAMESPACE...\n", stderr);
-        return 64;
+    struct watch w = {.count = 0};
+    struct sigaction action = {.sa_handler = on_signal};
+    long interval_us = INTERVAL_US;
+    int option;
+    while ((option = getopt(argc, argv, "i:")) != -1) {
+        interval_us = option == 'i' ? strtol(optarg, NULL, 10) : 0;
+        if (interval_us < 100 || interval_us > 999999)
+            return EXIT_FAILED;
     }
-    long interval_us = strtol(argv[2], NULL, 10);
-    signal(SIGTERM, on_signal);
-    signal(SIGINT, on_signal);
-    for (int i = 0; i < count; i++)
-        fds[i] = open_netlink(argv[3 + i]);
-    int64_t start_us = now_us();
-    struct watch watch = {.since_us = start_us};
-    while (!is_ended && !input_ended()) {
-        sample(&watch, fds, count, &wanted, start_us, argv + 3);
-        usleep((useconds_t)interval_us);
+    if (optind + 1 >= argc || inet_pton(AF_INET, argv[optind], &w.address) != 1) {
+        fputs("usage: vipwatch [-i MICROSECONDS] ADDRESS NAME=NAMESPACE-FILE...\n", stderr);
+        return EXIT_FAILED;
     }
-    account(&watch, now_us());
-    printf("samples %ld both_us %lld none_max_us %lld\n", watch.samples, (long long)watch.both_us,
-           (long long)watch.none_max_us);
-    return watch.both_us == 0 ? 0 : 2;
+    for (int i = optind + 1; i < argc; i++)
+        add_node(&w, argv[i]);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    puts("{\"started\":true}");
+    fflush(stdout);
+    run(&w, interval_us);
+    print_totals(&w);
+    return w.totals.both_ms > 0;
 }

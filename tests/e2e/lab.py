@@ -55,6 +55,11 @@ class Lab:
             raise Failed(f"{' '.join(command[2:])}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def mend(self, n):
+        """Mend a broken nginx and start it, as an administrator would."""
+        self.lab("mend-service", n)
+        self.lab("start-service", n)
+
     def up(self):
         self.lab("up", self.dir)
 
@@ -206,16 +211,16 @@ class Lab:
 
     def watch_start(self):
         path = os.path.join(self.build, "tests/tools/vipwatch")
-        self.watch = subprocess.Popen([path, VIP, "2000", self.ns("n1"), self.ns("n2")],
+        self.watch = subprocess.Popen([path, VIP, f"n1=/run/netns/{self.ns('n1')}", f"n2=/run/netns/{self.ns('n2')}"],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def watch_end(self):
         """Seconds on two nodes at once (to be 0), longest seconds on none, and the transitions."""
         out, _ = self.watch.communicate(timeout=10)
         self.watch = None
-        numbers = re.search(r"both_us (\d+) none_max_us (\d+)", out)
-        claim(numbers is not None, f"vipwatch said nothing: {out}")
-        return int(numbers[1]) / 1e6, int(numbers[2]) / 1e6, out.splitlines()[:-1]
+        lines = [json.loads(line) for line in out.splitlines()]
+        claim(lines and "both_ms" in lines[-1], f"vipwatch said nothing: {out}")
+        return lines[-1]["both_ms"] / 1e3, lines[-1]["longest_none_ms"] / 1e3, lines[:-1]
 
     def never_both(self):
         both, gap, moves = self.watch_end()

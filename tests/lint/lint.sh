@@ -1,0 +1,142 @@
+#!/bin/bash
+# The house rules that a machine can check. Prints FILE:LINE: RULE: what, and fails if there is any.
+#
+#   lint.sh [--self-test] SOURCE-DIR BUILD-DIR
+#
+# --self-test plants one violation of each own rule in a copy and expects it to be found.
+# shellcheck disable=SC2046 # no file of ours has a blank in its name
+set -uo pipefail
+export LC_ALL=C
+self_test=no
+if [ "${1:-}" = --self-test ]; then self_test=yes; shift; fi
+src=$(cd "$1" && pwd)
+build=$(cd "$2" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+found=0
+
+tell() { printf '%s\n' "$1"; found=$((found + 1)); }
+tell_all() { local line; while IFS= read -r line; do [ -z "$line" ] || tell "$line"; done; }
+sources() { (cd "$1" && find orchestrator checks actions etc tests -name '*.[ch]' | sort); }
+
+# ---- the floors: which folders a file may include from
+floor_of() {
+    case $1 in
+    orchestrator/base/*) echo 0 ;;
+    orchestrator/core/* | orchestrator/raft/*) echo 1 ;;
+    orchestrator/proto/* | orchestrator/sys/*) echo 2 ;;
+    checks/* | actions/* | orchestrator/consensus/*) echo 3 ;;
+    orchestrator/supervisor/* | orchestrator/checker/* | orchestrator/quorum/* | orchestrator/actor/* | orchestrator/status/*) echo 4 ;;
+    orchestrator/*) echo 5 ;;
+    *) echo 9 ;;
+    esac
+}
+layering() { # DIR
+    local file line include mine theirs
+    while IFS=: read -r file line include; do
+        mine=$(floor_of "$file")
+        include=${include#*\"}
+        include=${include%%\"*}
+        theirs=$(floor_of "$include")
+        case $include in */*) ;; *) continue ;; esac
+        if [ "$mine" -lt "$theirs" ]; then
+            echo "$file:$line: layering: floor $mine includes '$include' of floor $theirs"
+        elif [ "$mine" = 4 ] && [ "$theirs" = 4 ] && [ "$(dirname "$file")" != "$(dirname "$include")" ]; then
+            echo "$file:$line: layering: one process includes '$include' of another"
+        fi
+    done < <(cd "$1" && grep -nE '^#include "' $(sources "$1") | grep -v '^tests/')
+}
+libraries() { # DIR: who may know which library
+    (cd "$1" && grep -nE '#include <(uv|libssh2|curl/curl|microhttpd|openssl/[a-z]+|cap-ng)\.h>' $(sources "$1") |
+        grep -vE '^(orchestrator/sys/|tests/)') | sed -E 's/^([^:]+:[0-9]+):.*<(.*)>.*/\1: library: only orchestrator\/sys\/ includes \2/'
+}
+banned() { # DIR
+    (cd "$1" && grep -nE '(^|[^A-Za-z0-9_>.])(strcpy|strcat|sprintf|strncpy|strtok|atoi|sscanf|gets|system|popen|alloca|rand|localtime|gmtime|ctime) *\(' \
+        $(sources "$1") | grep -vE '^[^:]+:[0-9]+: *(\*|/\*|//)') | sed -E 's/^([^:]+:[0-9]+):(.*)/\1: banned function:\2/'
+}
+clocks() { # DIR: only sys/now.c and the log's prefix read a clock
+    (cd "$1" && grep -nE 'clock_gettime|gettimeofday|[^_a-z]time *\(NULL' $(sources "$1") |
+        grep -vE '^(orchestrator/sys/now.c|orchestrator/base/log.c|tests/|etc/)') | sed -E 's/^([^:]+:[0-9]+):(.*)/\1: clock:\2/'
+}
+lengths() { # DIR
+    local file lines
+    (cd "$1" && for file in $(sources "$1"); do
+        lines=$(wc -l <"$file")
+        case $file in tests/*) [ "$lines" -le 900 ] ;; *) [ "$lines" -le 600 ] ;; esac ||
+            echo "$file:$lines: length: split it by topic"
+    done)
+}
+globals() { # OBJECTS...: no mutable state at file scope, but for the log's sink
+    local object
+    for object in "$@"; do
+        nm "$object" 2>/dev/null | grep -E ' [bBdD] ' | grep -vE ' (sink|__|completed|_)' |
+            sed "s|^|$(basename "$object"):1: mutable state at file scope: |"
+    done
+}
+purity() { # OBJECTS...: the core calls nothing that does I/O, reads a clock or allocates
+    local object
+    for object in "$@"; do
+        nm -u "$object" 2>/dev/null | awk '{print $2}' |
+            grep -E '^(malloc|calloc|realloc|free|open|read|write|close|fopen|fprintf|printf|puts|socket|send|recv|clock_gettime|time|gettimeofday|rand|random|getenv|log_|uv_|now_)' |
+            sed "s|^|$(basename "$object"):1: purity: the core uses |"
+    done
+}
+
+own_rules() { # DIR
+    layering "$1"
+    libraries "$1"
+    banned "$1"
+    clocks "$1"
+    lengths "$1"
+}
+
+plant() { # RULE FILE TEXT
+    local copy
+    copy=$(mktemp -d)
+    cp -r "$src/orchestrator" "$src/checks" "$src/actions" "$src/etc" "$src/tests" "$copy/"
+    printf '%s\n' "$3" >>"$copy/$2"
+    if own_rules "$copy" | grep -q ": $1"; then
+        echo "planted violation found: $1"
+    else
+        echo "planted violation NOT found: $1"
+        found=$((found + 1))
+    fi
+    rm -rf "$copy"
+}
+
+if [ $self_test = yes ]; then
+    plant layering orchestrator/core/step.c '#include "orchestrator/sys/loop.h"'
+    plant layering orchestrator/actor/node.c '#include "orchestrator/status/view.h"'
+    plant library checks/tcp.c '#include <uv.h>'
+    plant 'banned function' orchestrator/base/text.c 'void f(char *d) { strcpy(d, "x"); }'
+    plant clock orchestrator/quorum/quorum.c 'void f(void) { clock_gettime(0, 0); }'
+    plant length orchestrator/core/words.c "$(yes '' | head -n 700; echo x)"
+    [ $found = 0 ]
+    exit
+fi
+
+cd "$src" || exit 1
+tell_all < <(own_rules "$src")
+tell_all < <(purity "$build"/orchestrator/core/*.o)
+tell_all < <(globals "$build"/orchestrator/core/*.o "$build"/orchestrator/*/*-*.o)
+if command -v clang-format >/dev/null; then
+    tell_all < <(sources "$src" | xargs clang-format --dry-run --ferror-limit=1 2>&1 | grep -E 'warning:|error:' | head -n 20)
+fi
+if command -v cppcheck >/dev/null; then
+    tell_all < <(cppcheck --quiet --std=c11 --inline-suppr --enable=warning,portability \
+        --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=nullPointerOutOfMemory \
+        -j "$(nproc)" -I "$src" --template='{file}:{line}: cppcheck: {id}: {message}' \
+        orchestrator checks 2>&1 | grep ': cppcheck: ')
+fi
+if command -v clang-tidy >/dev/null; then
+    tell_all < <(clang-tidy --quiet --config-file="$here/clang-tidy.yml" orchestrator/core/*.c orchestrator/base/*.c \
+        -- -std=c11 -D_GNU_SOURCE -I"$src" 2>/dev/null | grep -E 'warning:|error:')
+fi
+if command -v shellcheck >/dev/null; then
+    tell_all < <(shellcheck -S warning -f gcc quickstart autogen.sh .ci/run etc/lab/*.sh actions/scripts/*.sh \
+        checks/plugins/*.sh tests/lint/*.sh 2>&1)
+fi
+if command -v mandoc >/dev/null; then
+    tell_all < <(mandoc -Tlint -W warning doc/*.[578] 2>&1)
+fi
+[ $found = 0 ] && echo "lint: nothing found" || echo "lint: $found found"
+[ $found = 0 ]
