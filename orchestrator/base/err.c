@@ -47,6 +47,7 @@ int err_from_errno(int errno_value)
         return ERR_EXISTS;
     case EACCES:
     case EPERM:
+    case EROFS:
         return ERR_DENIED;
     case ECONNREFUSED:
         return ERR_REFUSED;

@@ -12,7 +12,7 @@ struct job {
     const Ephor__Check *check; /* in jobs->policy */
     struct check_run *run;     /* NULL when it does not run */
     bool is_gone;              /* of an earlier policy; freed when its run ends */
-    struct opinion opinion;
+    struct damping opinion;
     uint8_t state; /* of the last observation */
     int64_t started_wall_ms, since_wall_ms;
     uint64_t runs, runs_by_state[4], timeouts;

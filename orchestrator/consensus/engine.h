@@ -4,9 +4,9 @@
  * every committed entry behind it. Entry bytes are opaque to the engine.
  *
  * All callbacks run on the loop, never from inside a call of this interface, with borrowed
- * pointers. Proposals work while leading; others fail with ERR_AGAIN and a text that names the
- * leader. engine_fresh_since is the C of the lease protocol: at that moment of this machine's
- * CLOCK_BOOTTIME a quorum still took this engine for the leader of its present term. */
+ * pointers. Proposals work while leading; others fail with ERR_AGAIN. engine_fresh_since is the C
+ * of the lease protocol: at that moment of this machine's CLOCK_BOOTTIME a quorum still took this
+ * engine for the leader of its present term. */
 #ifndef CONSENSUS_ENGINE_H
 #define CONSENSUS_ENGINE_H
 
@@ -39,11 +39,13 @@ struct engine_params {
 
 /* Open the storage (blocking, at start only), recover, and become ready to call back. The texts in
  * `e` are for people: which file, what is wrong, what to do. Errors: ERR_AGAIN the directory is
- * locked by another process; ERR_CORRUPT; ERR_NO_SPACE; ERR_DENIED; ERR_IO. */
+ * locked by another process; ERR_CORRUPT; ERR_NO_SPACE; ERR_DENIED; ERR_IO; ERR_NOT_FOUND no such
+ * directory; ERR_INVALID another controller's; ERR_UNSUPPORTED a newer format. */
 int engine_open(struct loop *loop, const struct engine_params *params, struct engine **engine,
                 struct errbuf *e);
 
-/* Close; pending proposals get ERR_CANCELED before it returns. NULL is fine. */
+/* Close: what is queued is written, so that on_entry and proposals' callbacks may run inside;
+ * proposals that did not make it get ERR_CANCELED. Not from inside a callback. NULL is fine. */
 void engine_close(struct engine *engine);
 
 /* Propose an entry (copied). cb runs exactly once: err 0 and the index at which it is committed and
@@ -53,7 +55,8 @@ typedef void engine_propose_cb(void *data, int err, uint64_t index);
 void engine_propose(struct engine *engine, const void *bytes, size_t size, engine_propose_cb *cb,
                     void *data);
 
-/* The moment C described above, CLOCK_BOOTTIME in ms; 0 when not leading. */
+/* The moment C described above, CLOCK_BOOTTIME in ms; 0 when nobody can say so. It may go on while
+ * the storage fails and nothing can be proposed, if no other leader can exist. */
 int64_t engine_fresh_since(const struct engine *engine);
 
 /* Has the log grown enough since the last snapshot that one should be given? */

@@ -49,6 +49,7 @@ struct engine {
     bool is_writing;
     enum solo_phase phase;
     uint64_t term;
+    bool has_led; /* in this run */
     uint64_t last_index;    /* durable, hence committed */
     uint64_t applied_index; /* handed to on_entry, or skipped as a no-op */
     struct proposal_queue waiting;
@@ -175,6 +176,7 @@ static void end_round_well(struct engine *engine)
 static void become_leader(struct engine *engine)
 {
     engine->phase = SOLO_LEADING;
+    engine->has_led = true;
     if (engine->storage_err != 0) {
         engine->storage_err = 0;
         tell_storage(engine, 0, "the storage works again");
@@ -422,9 +424,11 @@ void engine_propose(struct engine *engine, const void *bytes, size_t size, engin
         start_soon(engine, 0);
 }
 
+/* Also while the storage fails: nobody else can lead a quorum of one, and leases that were granted
+ * must not end because of this machine's disk. */
 int64_t engine_fresh_since(const struct engine *engine)
 {
-    return engine->phase == SOLO_LEADING ? now_mono_ms() : 0;
+    return engine->has_led && engine->phase != SOLO_CLOSING ? now_mono_ms() : 0;
 }
 
 bool engine_wants_snapshot(const struct engine *engine)

@@ -67,6 +67,7 @@ struct ssh {
     struct ssh_channel *stuck;
     bool is_resolving; /* the resolver still holds us */
     bool is_pumping, is_free_wanted;
+    bool has_progressed; /* something was read or opened: look at all channels again */
 };
 
 static void pump(struct ssh *ssh);
@@ -175,12 +176,12 @@ static void open_channel(struct ssh_channel *channel)
         channel->phase = CHANNEL_EXEC;
     }
     int rc = libssh2_channel_exec(channel->handle, channel->command);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
         note_again(ssh, channel);
-    else if (rc != 0)
-        channel->phase = CHANNEL_DEAD;
-    else
-        channel->phase = CHANNEL_OPEN;
+        return;
+    }
+    channel->phase = rc == 0 ? CHANNEL_OPEN : CHANNEL_DEAD;
+    ssh->has_progressed = true;
 }
 
 static bool write_channel(struct ssh_channel *channel)
@@ -208,6 +209,7 @@ static bool read_channel(struct ssh_channel *channel, int stream)
         note_again(channel->ssh, channel);
     if (n <= 0)
         return false;
+    channel->ssh->has_progressed = true;
     if (!channel->is_abandoned)
         channel->ops->on_output(channel->data, bytes, (size_t)n);
     return true;
@@ -282,7 +284,7 @@ static void pump_channel(struct ssh_channel *channel)
         end_open_channel(channel);
 }
 
-static void pump_channels(struct ssh *ssh)
+static void pump_once(struct ssh *ssh)
 {
     bool is_opening = false;
     if (ssh->stuck != NULL) {
@@ -302,6 +304,20 @@ static void pump_channels(struct ssh *ssh)
         is_opening =
             is_opening || (opens && ssh->channels[i] == channel && channel->phase != CHANNEL_OPEN);
     }
+}
+
+/* Until nothing moves: reading for one channel also takes what belongs to the others off the
+ * socket, which then never becomes readable for it. */
+static void pump_channels(struct ssh *ssh)
+{
+    for (int round = 0; round < READ_ROUNDS && !ssh->is_free_wanted; round++) {
+        ssh->has_progressed = false;
+        pump_once(ssh);
+        if (!ssh->has_progressed)
+            return;
+    }
+    if (!ssh->is_free_wanted)
+        timer_start(ssh->kick, 0, 0);
 }
 
 /* ---------------------------------------------------------------- the session */

@@ -241,6 +241,7 @@ def wrong_host_key_is_told_and_nothing_stops(lab):
         f.write(f"{host1} {' '.join(key2)}\n{host2} {' '.join(key2)}\n")
     lab.start()
     lab.in_journal("reach n1: cannot be worked on: the host key of 10.77.0.11 is not the one")
+    lab.in_journal("move from n1 to n2: .*\\(rule 19, out-of-reach\\)")
     wait_for("the service is on n2, which can be worked on", lambda: lab.holder() == "n2", 30)
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"{host1} {' '.join(key1)}\n{host2} {' '.join(key2)}\n")
@@ -288,13 +289,13 @@ def full_disk_is_told_leases_go_on_and_it_comes_back(lab):
     try:
         lab.start()
         lab.settled()
-        with open(filler, "wb") as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-                    f.flush()
-            except OSError:
-                pass
+        fd = os.open(filler, os.O_WRONLY | os.O_CREAT)
+        try:
+            while True:
+                os.write(fd, b"x" * 4096)
+        except OSError:
+            pass  # it is full
+        os.close(fd)
         lab.watch_start()
         lab.lab("break-service", 2)  # makes facts that do not fit
         wait_for("status shows the storage problem",
@@ -336,7 +337,9 @@ def misbehaving_plugins_stop_nothing(lab):
               f'address = "10.77.0.12"; checks = [ "ping", {", ".join(names)} ]'))
     lab.ephord.send_signal(signal.SIGHUP)
     lab.in_journal("check node/n2/hangs: critical")
-    lab.in_journal("check node/n2/dies: unknown")
+    wait_for("the death of a plugin is told", lambda: any(
+        c["id"] == "node/n2/dies" and c["reason"] == "signal:SEGV" and c["state"] == "unknown"
+        for c in lab.status()["checks"]))
     lab.in_journal("check node/n2/leaves: ok")
     outputs = {c["id"]: c for c in lab.status()["checks"]}
     claim(len(outputs["node/n2/floods"]["output"]) < 70000, "the flood is not capped")

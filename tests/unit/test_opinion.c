@@ -120,6 +120,7 @@ int main(void)
     tcase_add_test(tests, worse_needs_fall_and_better_needs_rise);
     tcase_add_test(tests, one_agreeing_observation_ends_the_run);
     tcase_add_test(tests, newest_state_of_the_run_wins);
+    tcase_add_test(tests, critical_takes_fall_criticals_in_a_row);
     tcase_add_test(tests, unknown_stands_between_warning_and_critical);
     tcase_add_test(tests, contradiction_and_attempts_are_told);
     tcase_add_test(tests, fall_and_rise_of_one_mean_at_once);
