@@ -51,7 +51,8 @@ struct conf_local {
 
 struct conf;
 
-/* One line an error, "file:line: path: what", sorted by place; warnings likewise. */
+/* One line an error, "file:line: path: what", sorted by place; warnings likewise, with "warning: "
+ * before the path. */
 struct conf_report {
     struct buf errors;
     struct buf warnings;
@@ -66,6 +67,12 @@ void conf_report_close(struct conf_report *report);
  * otherwise it is NULL and report->error_count > 0. self names this controller ("" = the only one,
  * or the one whose name is the host name). */
 int conf_load(const char *path, const char *self, struct conf **conf, struct conf_report *report);
+
+/* CONF_ELSEWHERE: judge the text alone, as for another machine. Plugins, keys and other files that
+ * it names are not looked at, and self "" is then the first controller. */
+enum { CONF_ELSEWHERE = 1 };
+int conf_load_flags(const char *path, const char *self, unsigned flags, struct conf **conf,
+                    struct conf_report *report);
 void conf_free(struct conf *conf);
 
 const Ephor__Policy *conf_policy(const struct conf *conf);
