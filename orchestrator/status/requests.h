@@ -1,0 +1,32 @@
+/* What people ask for: proposed to the quorum process as a fact, answered when that fact has been
+ * applied here and the core has said what it makes of it. */
+#ifndef STATUS_REQUESTS_H
+#define STATUS_REQUESTS_H
+
+#include "orchestrator/status/answers.h"
+#include "orchestrator/status/feed.h"
+#include "orchestrator/sys/link.h"
+
+enum { REQUESTS_MAX = 64, REQUEST_LIMIT_MS = 10000 };
+
+struct requests;
+
+struct requests *requests_new(struct loop *loop, const struct feed *feed,
+                              struct http_counts *counts);
+void requests_free(struct requests *requests); /* answers all that wait */
+
+/* The link to the quorum process (borrowed); NULL: it is lost, and all that wait are told. */
+void requests_link(struct requests *requests, struct link *link);
+
+/* Propose and answer later (or at once, with what forbids it). Takes the HTTP request. m is
+ * borrowed. */
+void requests_start(struct requests *requests, struct http_request *http, enum handler handler,
+                    Ephor__Request *m);
+
+/* The quorum process's answer to a proposal. */
+void requests_proposed(struct requests *requests, const Ephor__Proposed *m);
+
+/* Facts were applied: answer what can be answered. */
+void requests_settle(struct requests *requests);
+
+#endif

@@ -1,0 +1,286 @@
+/* Collecting the view: indexes, problems in plain words, the state of everything. */
+#include "orchestrator/status/view.h"
+
+#include "orchestrator/base/text.h"
+#include "orchestrator/sys/process.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---------------------------------------------------------------- questions */
+
+bool view_is_worse(enum state a, enum state b)
+{
+    static const int rank[] = {0, 1, 3, 2};
+    return rank[a & 3] > rank[b & 3];
+}
+
+int64_t view_wall_ms(const struct view *view, int64_t at_ms)
+{
+    if (view->core == NULL || at_ms <= 0 || view->core->wall_ms <= 0)
+        return 0;
+    return view->core->wall_ms - (view->core->at_ms - at_ms);
+}
+
+bool view_result(const struct view *view, int32_t check, struct observed *result)
+{
+    return observed_read(view->feed->results, (uint32_t)check, result) &&
+           result->policy_index == view->core->policy_index;
+}
+
+enum rule view_service_rule(const struct view *view, int32_t service, char text[LINE_SIZE])
+{
+    struct explanation list[EXPLANATIONS_MAX];
+    uint32_t count = core_explain(view->core, service, list);
+    text[0] = '\0';
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].decides) {
+            text_copy(text, LINE_SIZE, list[i].text);
+            return list[i].rule;
+        }
+    }
+    return RULE_NONE;
+}
+
+const char *view_node_name(const struct view *view, int32_t node)
+{
+    return node == NONE ? NULL : core_node(view->core, node)->name;
+}
+
+const char *view_active_node(const struct view *view, int32_t service)
+{
+    int32_t active = core_service(view->core, service)->active;
+    return active == NONE ? NULL : view_node_name(view, core_member(view->core, active)->node);
+}
+
+bool view_is_ready(const struct feed *feed, char text[ERR_TEXT_SIZE])
+{
+    const struct core *core = feed->machine.core;
+    text[0] = '\0';
+    if (!feed->is_linked)
+        text_copy(text, ERR_TEXT_SIZE, "the quorum process is not there; it is being started");
+    else if (!feed->is_fed)
+        text_copy(text, ERR_TEXT_SIZE, "the state is being read");
+    else if (feed->trouble[0] != '\0')
+        text_copy(text, ERR_TEXT_SIZE, feed->trouble);
+    else if (core == NULL)
+        text_copy(text, ERR_TEXT_SIZE, "no policy was adopted yet");
+    else if (!feed->is_leading && core->leader == 0)
+        text_copy(text, ERR_TEXT_SIZE, "no controller leads");
+    return text[0] == '\0';
+}
+
+const char *view_iso_time(int64_t wall_ms, char dst[40])
+{
+    struct tm tm;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    size_t used = 0;
+    dst[0] = '\0';
+    if (wall_ms > 0 && gmtime_r(&seconds, &tm) != NULL)
+        used = strftime(dst, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (used > 0)
+        snprintf(dst + used, 40 - used, ".%03dZ", (int)(wall_ms % 1000));
+    return dst;
+}
+
+/* ---------------------------------------------------------------- problems */
+
+static void add_problem(struct view *view, enum state state, const char *object, const char *fmt,
+                        ...) __attribute__((format(printf, 4, 5)));
+
+static void add_problem(struct view *view, enum state state, const char *object, const char *fmt,
+                        ...)
+{
+    view->problem_total++;
+    if (view_is_worse(state, view->state))
+        view->state = state;
+    if (view->problem_count == PROBLEMS_MAX)
+        return;
+    struct problem *problem = &view->problems[view->problem_count++];
+    va_list ap;
+    problem->number = view->problem_total;
+    problem->state = state;
+    text_copy(problem->object, sizeof(problem->object), object);
+    va_start(ap, fmt);
+    vsnprintf(problem->text, sizeof(problem->text), fmt, ap);
+    va_end(ap);
+}
+
+static void find_own_problems(struct view *view)
+{
+    const struct feed *feed = view->feed;
+    char why[ERR_TEXT_SIZE];
+    if (!view_is_ready(feed, why))
+        add_problem(view, view->core == NULL ? STATE_UNKNOWN : STATE_CRITICAL, "ephor", "%s%s", why,
+                    view->core == NULL ? "" : "; what is shown is not fresh");
+    if (!feed->is_storage_ok)
+        add_problem(view, STATE_CRITICAL, "storage", "%s; nothing new is decided",
+                    feed->storage_text);
+    if (!feed->is_calm)
+        add_problem(view, STATE_WARNING, "ephor", "only watches for a while: %s", feed->calm_text);
+    if (feed->has_reloaded && !feed->is_reload_ok)
+        add_problem(view, STATE_WARNING, "configuration",
+                    "the last reload failed, the old one stays in force: %s", feed->reload_text);
+    for (uint32_t i = 0; i < feed->process_count; i++) {
+        const struct process_view *p = &feed->processes[i];
+        if (!p->is_up)
+            add_problem(view, STATE_WARNING, process_role_name(p->role), "process is not up%s%s",
+                        p->reason[0] != '\0' ? ": " : "", p->reason);
+    }
+}
+
+static void find_service_problems(struct view *view)
+{
+    char why[LINE_SIZE];
+    for (int32_t i = 0; i < core_service_count(view->core); i++) {
+        const struct service *s = core_service(view->core, i);
+        if (s->state == STATE_OK)
+            continue;
+        const char *node = view_active_node(view, i);
+        const struct member *m = s->active == NONE ? NULL : core_member(view->core, s->active);
+        view_service_rule(view, i, why);
+        if (node == NULL)
+            add_problem(view, s->state, s->name, "is active nowhere: %s", why);
+        else if (s->phase != PHASE_STEADY)
+            add_problem(view, s->state, s->name, "is being moved: %s", phase_help(s->phase));
+        else if (m->state != STATE_OK)
+            add_problem(view, s->state, s->name, "%s on %s: %s", state_name((enum state)m->state),
+                        node, m->text);
+        else
+            add_problem(view, s->state, s->name, "runs on %s, but not all is well", node);
+    }
+}
+
+static void find_member_problems(struct view *view)
+{
+    for (int32_t i = 0; i < core_member_count(view->core); i++) {
+        const struct member *m = core_member(view->core, i);
+        const struct service *s = core_service(view->core, m->service);
+        if (m->state == STATE_OK || s->active == i || s->run == RUN_ACTIVE)
+            continue;
+        if (m->state == STATE_UNKNOWN && !m->is_known)
+            continue; /* nobody has looked yet */
+        char object[ID_SIZE];
+        text_format(object, sizeof(object), "%s on %s", s->name, view_node_name(view, m->node));
+        add_problem(view, m->state == STATE_CRITICAL ? STATE_WARNING : (enum state)m->state, object,
+                    "%s: %s", state_name((enum state)m->state), m->text);
+    }
+}
+
+static void find_node_problems(struct view *view)
+{
+    for (int32_t i = 0; i < core_node_count(view->core); i++) {
+        const struct node *node = core_node(view->core, i);
+        if (node->state != STATE_OK)
+            add_problem(view, (enum state)node->state, node->name, "node is %s",
+                        state_name((enum state)node->state));
+        if (node->reach == REACH_DOWN)
+            add_problem(view, STATE_WARNING, node->name, "cannot be worked on: %s",
+                        node->reach_text);
+    }
+}
+
+static void find_vip_problems(struct view *view)
+{
+    for (int32_t i = 0; i < core_vip_count(view->core); i++) {
+        const struct vip *vip = core_vip(view->core, i);
+        const char *node = view_node_name(view, vip->holder);
+        if (vip->is_retired)
+            add_problem(view, STATE_WARNING, vip->name, "%s left the policy and is still with %s",
+                        vip->address, node == NULL ? "nobody" : node);
+        else if (vip->phase != VIP_HELD)
+            add_problem(view, STATE_WARNING, vip->name, "%s is %s%s%s: %s", vip->address,
+                        vip_phase_name(vip->phase), node == NULL ? "" : ", ",
+                        node == NULL ? "" : node, vip_phase_help(vip->phase));
+    }
+    for (int32_t i = 0; i < core_check_count(view->core); i++) {
+        const struct check *check = core_check(view->core, i);
+        if (check->scope == SCOPE_VIP && check->state != STATE_OK && check->is_known)
+            add_problem(view, (enum state)check->state, check->id, "%s: %s",
+                        state_name((enum state)check->state), check->text);
+    }
+}
+
+static int by_state(const void *a, const void *b)
+{
+    const struct problem *x = a, *y = b;
+    if (x->state != y->state)
+        return view_is_worse(x->state, y->state) ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
+}
+
+static void write_headline(struct view *view)
+{
+    uint32_t bad = 0, total = view->core == NULL ? 0 : view->core->shape.services;
+    for (uint32_t i = 0; i < total; i++)
+        bad += core_service(view->core, (int32_t)i)->state != STATE_OK;
+    if (view->core == NULL)
+        text_copy(view->headline, sizeof(view->headline), "Nothing is known yet");
+    else if (bad > 0)
+        text_format(view->headline, sizeof(view->headline), "%u of %u service%s need%s attention",
+                    bad, total, total == 1 ? "" : "s", bad == 1 ? "s" : "");
+    else if (view->problem_total > 0)
+        text_format(view->headline, sizeof(view->headline), "%s up, with %u problem%s",
+                    total == 1 ? "The service is" : "All services are", view->problem_total,
+                    view->problem_total == 1 ? "" : "s");
+    else
+        text_copy(view->headline, sizeof(view->headline),
+                  total == 1 ? "The service is up" : "All services are up");
+}
+
+/* ---------------------------------------------------------------- life */
+
+static int index_checks(struct view *view)
+{
+    const struct core *core = view->core;
+    view->member_check = malloc((core->shape.members + 1) * sizeof(int32_t));
+    view->next_check = malloc((core->shape.checks + 1) * sizeof(int32_t));
+    if (view->member_check == NULL || view->next_check == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < core_member_count(core); i++)
+        view->member_check[i] = NONE;
+    for (int32_t i = core_check_count(core) - 1; i >= 0; i--) {
+        const struct check *check = core_check(core, i);
+        if (check->scope != SCOPE_MEMBER)
+            continue;
+        view->next_check[i] = view->member_check[check->target];
+        view->member_check[check->target] = i;
+    }
+    return ERR_OK;
+}
+
+int view_init(struct view *view, const struct feed *feed, int64_t now_wall_ms)
+{
+    *view = (struct view){.feed = feed, .core = feed->machine.core, .now_wall_ms = now_wall_ms};
+    view->problems = calloc(PROBLEMS_MAX, sizeof(*view->problems));
+    if (view->problems == NULL || (view->core != NULL && index_checks(view) != ERR_OK)) {
+        view_close(view);
+        return ERR_NOMEM;
+    }
+    find_own_problems(view);
+    if (view->core != NULL) {
+        if (view->core->is_paused)
+            add_problem(view, STATE_WARNING, "ephor", "paused by %s%s%s: nothing happens by itself",
+                        view->core->paused_author, view->core->paused_reason[0] ? ", " : "",
+                        view->core->paused_reason);
+        find_service_problems(view);
+        find_vip_problems(view);
+        find_node_problems(view);
+        find_member_problems(view);
+    }
+    qsort(view->problems, view->problem_count, sizeof(*view->problems), by_state);
+    write_headline(view);
+    return ERR_OK;
+}
+
+void view_close(struct view *view)
+{
+    free(view->problems);
+    free(view->member_check);
+    free(view->next_check);
+    view->problems = NULL;
+    view->member_check = view->next_check = NULL;
+}
