@@ -1,0 +1,60 @@
+# bash completion for ephorctl(8). Names of services and nodes come from the running daemon.
+_ephorctl_names() {
+    ephorctl --json status 2>/dev/null | awk -v list="\"$1\"" '
+        $1 == list ":" { on = 1; next }
+        on && /^  \]/ { exit }
+        on && /^      "name":/ { gsub(/[",]/, "", $2); print $2 }'
+}
+
+_ephorctl() {
+    local cur prev words cword command="" i
+    _init_completion || return
+    local commands="status why journal failover pause resume maintenance config version"
+    local global="--socket --json --no-color --help --version"
+    for ((i = 1; i < cword; i++)); do
+        case ${words[i]} in
+        -s | --socket) i=$((i + 1)) ;;
+        -*) ;;
+        *)
+            command=${words[i]}
+            break
+            ;;
+        esac
+    done
+    case $prev in
+    -s | --socket)
+        _filedir
+        return
+        ;;
+    --to)
+        mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_names nodes)" -- "$cur")
+        return
+        ;;
+    --object)
+        mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_names services)
+            $(_ephorctl_names nodes)" -- "$cur")
+        return
+        ;;
+    --reason | -n | --lines) return ;;
+    esac
+    local choices
+    case $command in
+    "") choices="$commands $global" ;;
+    status) choices="--watch --exit-code $global" ;;
+    why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) $global" ;;
+    journal) choices="--follow --lines --object $global" ;;
+    failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
+    pause | resume) choices="--reason $global" ;;
+    maintenance) choices="$(_ephorctl_names nodes) --off --reason $global" ;;
+    config)
+        if [[ $prev == check ]]; then
+            _filedir
+            return
+        fi
+        choices="check $global"
+        ;;
+    *) choices=$global ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$cur")
+}
+complete -F _ephorctl ephorctl

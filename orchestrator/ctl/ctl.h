@@ -1,0 +1,82 @@
+/* ephorctl: what its subcommands share. They talk to the API of the local daemon and to nothing
+ * else; each is one file with one function. */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include "orchestrator/base/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ctl_exit { CTL_OK, CTL_FAILED, CTL_USAGE, CTL_NO_LEADER, CTL_REFUSED };
+
+struct ctl {
+    const char *program;
+    const char *socket;
+    bool is_json, has_colour;
+    /* options of subcommands */
+    int64_t watch_s; /* 0 = once */
+    bool wants_exit_code, follows, waits, says_yes, is_off;
+    int64_t count;
+    const char *object, *to, *reason;
+    /* operands */
+    int operand_count;
+    char **operands;
+};
+
+/* ---- call.c: the API. These print what went wrong and return an exit status. */
+
+/* GET; *json is the caller's. */
+int ctl_get(const struct ctl *ctl, const char *path, json_t **json);
+
+/* POST an object (taken); prints the daemon's words, and *json (may be NULL) is the caller's. */
+int ctl_post(const struct ctl *ctl, const char *path, json_t *body, json_t **json);
+
+/* An error of the way to the daemon as an exit status. */
+int ctl_exit_of(int err);
+
+/* A value percent-encoded for a query; dst of at least 3 times its size. */
+const char *ctl_encode(char *dst, size_t dst_size, const char *value);
+
+/* ---- output.c */
+
+void out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Text of others on a terminal: one line, no control characters. */
+void out_text(const char *text);
+void out_json(const json_t *json);
+
+/* "● OK" in its colour. */
+void out_state(const struct ctl *ctl, const char *state);
+const char *out_state_word(const char *state, char dst[32]);
+const char *out_state_colour(const char *state); /* a name for libsmartcols */
+
+/* How long ago an API moment was: "4m"; "-" for null. */
+const char *out_age(const json_t *moment, char dst[32]);
+
+/* An API moment in local time: "11-23 10:00:00". */
+const char *out_clock(const json_t *moment, char dst[32]);
+
+/* A member of an object as text; "" when it is null or missing. */
+const char *json_text(const json_t *object, const char *key);
+bool json_flag(const json_t *object, const char *key);
+
+/* The element of an array whose `key` is value; NULL if there is none. */
+json_t *json_find(const json_t *array, const char *key, const char *value);
+
+/* Ask on the terminal. Without one: false, and it says what to do. */
+bool ask_yes(const struct ctl *ctl, const char *question);
+
+/* ---- the subcommands */
+int show_status(const struct ctl *ctl);
+int show_why(const struct ctl *ctl);
+int show_journal(const struct ctl *ctl);
+int ask_failover(const struct ctl *ctl);
+int ask_pause(const struct ctl *ctl);
+int ask_resume(const struct ctl *ctl);
+int ask_maintenance(const struct ctl *ctl);
+int check_config(const struct ctl *ctl);
+int show_version(const struct ctl *ctl);
+
+#endif

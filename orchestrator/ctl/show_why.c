@@ -1,0 +1,193 @@
+/* ephorctl why: the rules as they were looked at for a service; what is known about a node or an
+ * address. */
+#include "orchestrator/base/text.h"
+#include "orchestrator/ctl/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_text(const char *text)
+{
+    out_text(text);
+    putchar('\n');
+}
+
+/* ---------------------------------------------------------------- a service */
+
+static void print_rules(const json_t *rules)
+{
+    size_t i;
+    const json_t *rule;
+    json_array_foreach(rules, i, rule)
+    {
+        printf("%s rule %2lld  %-19s ", json_flag(rule, "decides") ? "->" : "  ",
+               (long long)json_integer_value(json_object_get(rule, "rule")),
+               json_text(rule, "name"));
+        print_text(json_text(rule, "text"));
+        if (json_flag(rule, "decides"))
+            printf("               (%s)\n", json_text(rule, "help"));
+    }
+}
+
+static void print_members(const struct ctl *ctl, const json_t *service)
+{
+    size_t i;
+    const json_t *member;
+    json_array_foreach(json_object_get(service, "members"), i, member)
+    {
+        bool is_active = json_flag(member, "active"), is_fit = json_flag(member, "fit");
+        const char *note = json_text(member, !is_fit && !is_active ? "unfit_reason" : "text");
+        printf("   %-12s ", json_text(member, "node"));
+        out_state(ctl, json_text(member, "state"));
+        printf(", priority %lld, %s%s",
+               (long long)json_integer_value(json_object_get(member, "priority")),
+               is_active ? "active"
+               : is_fit  ? "fit to take over"
+                         : "not fit",
+               note[0] != '\0' ? ": " : "");
+        print_text(note);
+    }
+}
+
+static int why_service(const struct ctl *ctl, const char *name)
+{
+    char path[256], encoded[160], age[32];
+    json_t *why;
+    text_format(path, sizeof(path), "/api/v1/why?service=%s",
+                ctl_encode(encoded, sizeof(encoded), name));
+    int code = ctl_get(ctl, path, &why);
+    if (code != CTL_OK)
+        return code;
+    if (ctl->is_json) {
+        out_json(why);
+        json_decref(why);
+        return CTL_OK;
+    }
+    const json_t *service = json_array_get(json_object_get(why, "services"), 0);
+    const char *active = json_text(service, "active");
+    printf("%s: ", name);
+    out_state(ctl, json_text(service, "state"));
+    printf(" for %s, %s%s, %s\n\n", out_age(json_object_get(service, "since"), age),
+           active[0] != '\0' ? "active on " : "active nowhere", active,
+           json_text(service, "phase"));
+    puts("What Ephor makes of it, rule by rule (-> settles it):");
+    print_rules(json_object_get(why, "rules"));
+    puts("\nMembers:");
+    print_members(ctl, service);
+    json_decref(why);
+    return CTL_OK;
+}
+
+/* ---------------------------------------------------------------- a node, an address */
+
+static void print_checks(const struct ctl *ctl, const json_t *status, const char *prefix)
+{
+    size_t i;
+    const json_t *check;
+    json_array_foreach(json_object_get(status, "checks"), i, check)
+    {
+        if (!text_starts_with(json_text(check, "id"), prefix))
+            continue;
+        printf("   %s ", json_text(check, "id"));
+        out_state(ctl, json_text(check, "state"));
+        printf(": ");
+        print_text(json_text(check, "output"));
+    }
+}
+
+static void why_node(const struct ctl *ctl, const json_t *status, const json_t *node)
+{
+    const char *name = json_text(node, "name");
+    const json_t *reachable = json_object_get(node, "reachable");
+    char prefix[160];
+    size_t i;
+    const json_t *service;
+    printf("%s: node is ", name);
+    out_state(ctl, json_text(node, "state"));
+    printf(", %s", json_is_true(reachable)    ? "can be worked on"
+                   : json_is_false(reachable) ? "cannot be worked on"
+                                              : "was not reached yet");
+    printf(" (");
+    out_text(json_text(node, "channel"));
+    puts(")");
+    if (json_flag(node, "maintenance")) {
+        printf("In maintenance by ");
+        out_text(json_text(node, "maintenance_author"));
+        printf(": ");
+        print_text(json_text(node, "maintenance_reason"));
+    }
+    puts("\nIts checks:");
+    text_format(prefix, sizeof(prefix), "node/%s/", name);
+    print_checks(ctl, status, prefix);
+    puts("\nServices with a member there:");
+    json_array_foreach(json_object_get(status, "services"), i, service)
+    {
+        const json_t *member = json_find(json_object_get(service, "members"), "node", name);
+        if (member == NULL)
+            continue;
+        printf("   %-16s ", json_text(service, "name"));
+        out_state(ctl, json_text(member, "state"));
+        printf(json_flag(member, "active") ? ", active " : ", ");
+        print_text(json_text(member, json_flag(member, "fit") ? "text" : "unfit_reason"));
+    }
+}
+
+/* The address `name` and the service it belongs to; NULL if there is none. */
+static const json_t *find_vip(const json_t *status, const char *name, const json_t **service)
+{
+    size_t i;
+    const json_t *candidate;
+    json_array_foreach(json_object_get(status, "services"), i, candidate)
+    {
+        const json_t *vips = json_object_get(candidate, "vips");
+        const json_t *vip = json_find(vips, "name", name);
+        if (vip == NULL)
+            vip = json_find(vips, "address", name);
+        *service = candidate;
+        if (vip != NULL)
+            return vip;
+    }
+    return NULL;
+}
+
+static int why_vip(const struct ctl *ctl, const json_t *vip, const json_t *service)
+{
+    char age[32];
+    const char *holder = json_text(vip, "holder");
+    printf("%s: %s on %s is %s for %s, %s%s\n", json_text(vip, "name"), json_text(vip, "address"),
+           json_text(vip, "interface"), json_text(vip, "phase"),
+           out_age(json_object_get(vip, "since"), age),
+           holder[0] != '\0' ? "holder " : "no node may hold it", holder);
+    printf("It follows the service %s:\n\n", json_text(service, "name"));
+    return why_service(ctl, json_text(service, "name"));
+}
+
+int show_why(const struct ctl *ctl)
+{
+    const char *name = ctl->operands[0];
+    const json_t *service = NULL;
+    json_t *status;
+    int code = ctl_get(ctl, "/api/v1/status", &status);
+    if (code != CTL_OK)
+        return code;
+    const json_t *node = json_find(json_object_get(status, "nodes"), "name", name);
+    if (json_find(json_object_get(status, "services"), "name", name) != NULL) {
+        code = why_service(ctl, name);
+    } else if (node != NULL && ctl->is_json) {
+        out_json(node);
+    } else if (node != NULL) {
+        why_node(ctl, status, node);
+    } else {
+        const json_t *vip = find_vip(status, name, &service);
+        if (vip != NULL && ctl->is_json)
+            out_json(vip);
+        else if (vip != NULL)
+            code = why_vip(ctl, vip, service);
+        else {
+            out_error("there is no service, node or address '%s'", name);
+            code = CTL_FAILED;
+        }
+    }
+    json_decref(status);
+    return code;
+}

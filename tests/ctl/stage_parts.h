@@ -1,0 +1,41 @@
+/* The parts of the stage: stage.c (links, life), stage_commands.c (what commands do). */
+#ifndef TESTS_CTL_STAGE_PARTS_H
+#define TESTS_CTL_STAGE_PARTS_H
+
+#include "orchestrator/proto/machine.h"
+#include "orchestrator/sys/link.h"
+#include "orchestrator/sys/results.h"
+#include "tests/ctl/stage.h"
+
+#include <sys/types.h>
+
+enum { COMMAND_MAX = 4096 };
+
+struct stage {
+    struct loop *loop;
+    struct link *control, *quorum, *actor;
+    struct machine machine;
+    struct effects *effects;
+    struct results *results;
+    struct watch *commands;
+    struct timer *beat;
+    int command_fd, ready_fd, results_fd;
+    uint16_t port;
+    pid_t pid;
+    uint64_t index;
+    int64_t begin_ms;
+    bool is_leading, is_silent, is_dropping, works, is_storage_ok, is_calm;
+    char storage_text[128], calm_text[64];
+    char line[COMMAND_MAX];
+    size_t line_size;
+};
+
+void stage_send_state(struct stage *s);
+void stage_apply(struct stage *s, Ephor__Fact *fact); /* here, and feed it */
+void stage_work(struct stage *s);                     /* every order that is owed ends well */
+void stage_begin_feed(struct stage *s);
+void stage_adopt_policy(struct stage *s);
+void stage_carry_out(struct stage *s, const char *verb, const char *a, const char *b,
+                     const char *text);
+
+#endif

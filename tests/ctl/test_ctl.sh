@@ -1,0 +1,154 @@
+#!/bin/sh
+# ephorctl against a status process on the stage: words, exit statuses, JSON, and the metrics page
+# as promtool sees it. Run from the build directory.
+set -u
+work=$(mktemp -d) || exit 99
+failed=0
+passed=0
+stage=""
+
+finish() {
+    exec 3>&- 4<&-
+    [ -n "$stage" ] && wait "$stage"
+    rm -rf "$work"
+}
+trap finish EXIT
+
+# run STATUS TEXT ARGUMENT...: the exit status and a text in the output.
+run() {
+    wanted=$1
+    text=$2
+    shift 2
+    ./ephorctl --socket "$work/ctl.sock" "$@" >"$work/out" 2>&1 </dev/null
+    status=$?
+    if [ "$status" -eq "$wanted" ] && grep -qF -- "$text" "$work/out"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: ephorctl $* gave $status (wanted $wanted, '$text'):"
+        cat "$work/out"
+    fi
+}
+
+play() {
+    echo "$*" >&3
+    read -r answer <&4
+    [ "$answer" = "done" ] || echo "the stage said '$answer' to '$*'"
+}
+
+mkfifo "$work/to" "$work/from" || exit 99
+./stage "$work/ctl.sock" <"$work/to" >"$work/from" 3>&- 4>&- &
+stage=$!
+exec 3>"$work/to" 4<"$work/from"
+read -r port _ <&4
+
+play work on
+for node in n1 n2 n3; do play "reach $node 1 "; done
+for check in web/n1/http web/n2/http 'batch/n2/<b>queue</b>' 'batch/n3/<b>queue</b>' \
+    node/n1/ping vip/web/answers; do
+    play "opinion $check 0 fine"
+done
+
+# Reading.
+run 0 'All services are up' status
+run 0 '192.0.2.100 held by n1' status
+run 0 '"headline": "All services are up"' status --json
+run 0 'ok' status --exit-code
+run 0 '-> rule  7  healthy' why web
+run 0 'Services with a member there' why n2
+run 0 'It follows the service web' why web-ip
+run 0 'It follows the service web' why 192.0.2.100
+run 1 "there is no service, node or address 'nobody'" why nobody
+run 0 'batch on n3' journal --object n3 -n 3
+run 0 '"event":"member"' journal --json --object n3
+
+# Asking.
+run 1 'add --yes' failover web
+run 0 'web is active on n2' failover web --yes --wait --reason 'a test'
+run 4 'already' failover web --to n2 --yes
+run 1 "there is no service 'none'" failover none --yes
+run 0 'paused: Ephor watches' pause --reason 'moving racks'
+run 1 'moving racks' status --exit-code
+run 0 'root via ephorctl' status --json
+run 0 'resumed' resume
+run 0 'in maintenance' maintenance n3 --reason kernel
+run 0 'kernel' why n3
+run 0 '"accepted": true' --json maintenance n3 --off
+run 4 "there is no node 'n9'" maintenance n9
+
+# Text of plugins does not drive the terminal.
+play "opinion web/n2/http 1 $(printf 'red \033[31m and \302\23331m')"
+run 0 'red  [31m' why web
+if ./ephorctl --socket "$work/ctl.sock" status | grep -q "$(printf '\033\|\302\233')"; then
+    echo 'FAILED: an escape sequence got through'
+    failed=$((failed + 1))
+fi
+
+# Usage.
+run 2 'a command is missing'
+run 2 'there is no command dance' dance
+run 2 "option '--to' is not for pause" pause --to n1
+run 2 'usage: ephorctl why' why
+run 2 'is not a number' journal -n many
+run 2 'Try' status --nonsense
+run 0 'Exit status' --help
+run 0 'ephorctl (ephor)' version
+run 1 'error' config check "$work/missing.conf"
+
+# Trouble.
+play drop 1
+run 3 'could not be written down' pause
+play drop 0
+play lose
+run 3 'is not there' pause
+run 0 'not fresh' status
+run 2 'not fresh' status --exit-code
+play again
+./ephorctl --socket "$work/none.sock" status >"$work/out" 2>&1
+if [ $? -ne 3 ] || ! grep -q 'is it running? (systemctl status ephor)' "$work/out"; then
+    echo 'FAILED: no daemon:'
+    cat "$work/out"
+    failed=$((failed + 1))
+fi
+run 0 'stage' status
+EPHOR_SOCKET=$work/ctl.sock ./ephorctl status >/dev/null || failed=$((failed + 1))
+
+# Following: what comes later is printed too.
+# await TEXT: until the follower has printed it, 10 s at most.
+await() {
+    tries=0
+    until grep -q "$1" "$work/follow"; do
+        tries=$((tries + 1))
+        if [ $tries -gt 100 ]; then
+            echo "FAILED: journal -f did not print '$1':"
+            cat "$work/follow"
+            failed=$((failed + 1))
+            return
+        fi
+        sleep 0.1
+    done
+}
+: >"$work/follow"
+timeout 30 ./ephorctl --socket "$work/ctl.sock" journal -f -n 1 >"$work/follow" 2>&1 &
+follower=$!
+await :
+play 'opinion web/n1/http 2 later it broke'
+await 'later it broke'
+kill "$follower"
+wait "$follower" 2>/dev/null
+
+# The metrics page.
+if command -v promtool >/dev/null && command -v curl >/dev/null; then
+    play 'result web/n1/http 0 fine'
+    curl -s "http://127.0.0.1:$port/metrics" >"$work/metrics"
+    if promtool check metrics <"$work/metrics" >"$work/out" 2>&1 && [ ! -s "$work/out" ]; then
+        passed=$((passed + 1))
+    else
+        echo 'FAILED: promtool check metrics:'
+        cat "$work/out"
+        failed=$((failed + 1))
+    fi
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
