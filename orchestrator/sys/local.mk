@@ -4,7 +4,9 @@ libsys_a_SOURCES = \
 	orchestrator/sys/api_client.c orchestrator/sys/api_client.h \
 	orchestrator/sys/exec.c orchestrator/sys/exec.h \
 	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
+	orchestrator/sys/http_request.c \
 	orchestrator/sys/http_server.c orchestrator/sys/http_server.h \
+	orchestrator/sys/http_server_parts.h \
 	orchestrator/sys/link.c orchestrator/sys/link.h \
 	orchestrator/sys/loop.c orchestrator/sys/loop.h \
 	orchestrator/sys/notify.c orchestrator/sys/notify.h \
