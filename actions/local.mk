@@ -15,3 +15,10 @@ actions/programs.c: $(top_srcdir)/actions/scripts/lease.sh $(top_srcdir)/actions
 	      $(top_srcdir)/actions/scripts/$$p.sh; \
 	    echo ';'; \
 	  done; } > $@.tmp && mv $@.tmp $@
+
+check_PROGRAMS += test_lease
+TESTS += test_lease tests/actor/test_scripts.py
+dist_check_SCRIPTS = tests/actor/test_scripts.py
+test_lease_SOURCES = tests/unit/test_lease.c
+test_lease_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_lease_LDADD = libcore.a libbase.a $(CHECK_LIBS)

@@ -2,7 +2,9 @@
 noinst_PROGRAMS += tests/tools/vipwatch
 tests_tools_vipwatch_SOURCES = tests/tools/vipwatch.c
 
-EXTRA_DIST += tests/e2e/lab.py tests/e2e/run.py tests/e2e/scenarios.py \
+EXTRA_DIST += \
+	tests/lab/bad_input.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
+	tests/lab/measure.py tests/lab/operate.py tests/lab/run.py tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 
 .PHONY: lint check-lab
@@ -12,4 +14,7 @@ lint: all
 
 # The end-to-end scenarios; needs root and network namespaces.
 check-lab: all
-	python3 $(srcdir)/tests/e2e/run.py --build $(builddir) --keep $(builddir)/lab-failures
+	python3 $(srcdir)/tests/lab/run.py --build $(builddir) --keep $(builddir)/lab-failures
+
+include tests/unit/local.mk
+include tests/explorer/local.mk

@@ -156,6 +156,14 @@ for p in /usr/sbin/ip /sbin/ip /usr/bin/ip /bin/ip; do
 done
 if [ -z "$program" ]; then say "error this node has no ip command (install iproute2)"; exit 1; fi
 ip() { "$program" "$@"; }
+# A controller that guards its own machine as an ordinary user: a folder that is that user's alone.
+if [ ! -w $dir ] && [ ! -w /run ]; then
+    user=$(id -u)
+    dir=/tmp/ephor-$user
+    [ ! -d "/run/user/$user" ] || dir=/run/user/$user/ephor
+    mkdir $dir 2>/dev/null
+    if [ ! -O $dir ] || [ -h $dir ]; then say "error $dir belongs to somebody else"; exit 1; fi
+fi
 mkdir -p $dir 2>/dev/null
 if [ ! -w $dir ]; then say "error cannot write $dir as $(id -un)"; exit 1; fi
 # A newer session ends the older one; the last one to start stays.

@@ -7,7 +7,7 @@
 # namespace: the end of its first process ends all of it.
 #
 # LAB_PREFIX (default "ephor") begins the names of all namespaces, so that labs can run side by
-# side; /run/PREFIX-lab leads to the folder of the lab that is up.
+# side; /run/PREFIX-lab tells the folder and the processes of the lab that is up.
 set -euo pipefail
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
@@ -67,8 +67,12 @@ need_rights() {
     done
 }
 
+recorded() {
+    readlink "$record/dir"
+}
+
 find_lab() {
-    [ -n "$dir" ] || dir=$(readlink "$record") || die "no lab '$prefix' is up"
+    [ -n "$dir" ] || dir=$(recorded) || die "no lab '$prefix' is up"
     [ -d "$dir" ] || die "the folder $dir of the lab '$prefix' is gone"
 }
 
@@ -205,12 +209,13 @@ start_node() { # N
         [ $tries -lt 200 ] || die "node n$1 does not start: $(tail -n 3 "$dir/n$1/init.log")"
         sleep 0.05
     done
+    cp "$dir/n$1/init.pid" "$record/n$1.pid"
 }
 
 # The host's number of the node's first process, if it runs and is in the node's network.
 node_pid() { # N
     local pid
-    pid=$(cat "$dir/n$1/init.pid" 2>/dev/null) || return 1
+    pid=$(cat "$record/n$1.pid" 2>/dev/null) || return 1
     is_in "$pid" "n$1" && printf '%s\n' "$pid"
 }
 
@@ -250,14 +255,15 @@ write_conf() {
 up() {
     local n
     need_rights
-    mkdir -p "$1"
-    dir=$(cd "$1" && pwd)
+    dir=$(realpath -m "$1")
     [ ${#dir} -le 90 ] || die "the path $dir is too long for a socket in it"
-    if [ -L "$record" ] && [ "$(readlink "$record")" != "$dir" ] && is_up; then
-        die "a lab '$prefix' is up in $(readlink "$record"); end it, or set LAB_PREFIX"
+    if [ "$(recorded)" != "$dir" ] && is_up; then
+        die "a lab '$prefix' is up in $(recorded); end it, or set LAB_PREFIX"
     fi
-    down_quietly
-    ln -sfn "$dir" "$record"
+    end_lab # what a killed one left
+    mkdir -p "$record" "$dir"
+    remove_files
+    ln -sfn "$dir" "$record/dir"
     chmod 755 "$dir"
     make_network
     make_keys
@@ -270,35 +276,36 @@ up() {
 }
 
 is_up() {
-    local dir n
-    dir=$(readlink "$record")
-    for n in 1 2; do
-        if node_pid $n >/dev/null; then return 0; fi
-    done
-    return 1
+    node_pid 1 >/dev/null || node_pid 2 >/dev/null
 }
 
-down_quietly() {
+end_lab() {
     local n pid
-    pid=$(cat "$dir/ephord.pid" 2>/dev/null || true)
+    pid=$(cat "$record/ephord.pid" 2>/dev/null || true)
     if is_in "$pid" ctl; then end_process "$pid"; fi
     for n in 1 2; do
         if pid=$(node_pid $n); then end_process "$pid"; fi
     done
     remove_network
+    rm -rf "$record"
+}
+
+remove_files() {
     rm -rf "$dir/n1" "$dir/n2" "$dir/state"
-    rm -f "$dir"/{ssh_key,ssh_key.pub,known_hosts,ephor.conf,ephord.pid,ctl.sock} "$record"
+    rm -f "$dir"/{ssh_key,ssh_key.pub,known_hosts,ephor.conf,ctl.sock}
 }
 
 down() { # [DIR]
     [ "$(id -u)" = 0 ] || skip "the lab needs root: use sudo"
-    dir=${1:-$(readlink "$record" || true)}
+    dir=${1:-$(recorded || true)}
     if [ -z "$dir" ]; then
         remove_network
         say "lab: '$prefix' is not up"
         return
     fi
-    down_quietly
+    # the processes and namespaces are those of the record: of another folder's lab, perhaps
+    if [ ! -e "$record" ] || [ "$(recorded)" = "$dir" ]; then end_lab; fi
+    remove_files
     rmdir --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
     say "lab: '$prefix' is down"
 }
@@ -319,7 +326,7 @@ status() {
 daemon() { # PORT
     local build
     build=${BUILD:-$here/../../build}
-    echo $$ >"$dir/ephord.pid"
+    echo $$ >"$record/ephord.pid"
     exec "${LISTEN_EXEC:-$build/listen_exec}" "127.0.0.1:$1" "/run/netns/$prefix-ctl" \
         "${EPHORD:-$build/ephord}" --foreground --config "$dir/ephor.conf"
 }

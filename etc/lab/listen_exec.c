@@ -16,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 71, EXIT_USAGE = 64, BACKLOG = 64 };
+enum { EXIT_FAILED = 71, EXIT_USAGE = 64, BACKLOG = 64, RETRIES = 100 };
 
 static const int first_listen_fd = 3; /* as sd_listen_fds(3) has it */
 
@@ -57,12 +58,18 @@ static struct sockaddr_in parse_address(const char *text)
 static int listen_at(const char *text)
 {
     struct sockaddr_in address = parse_address(text);
+    const struct timespec pause = {.tv_nsec = 20000000};
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0)
         die(EXIT_FAILED, "cannot make a socket: %s", strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0)
+    int err = bind(fd, (struct sockaddr *)&address, sizeof(address));
+    for (int i = 0; err != 0 && errno == EADDRINUSE && i < RETRIES; i++) {
+        nanosleep(&pause, NULL); /* a killed ephord's processes may be about to end */
+        err = bind(fd, (struct sockaddr *)&address, sizeof(address));
+    }
+    if (err != 0 || listen(fd, BACKLOG) != 0)
         die(EXIT_FAILED, "cannot listen on %s: %s", text, strerror(errno));
     return fd;
 }

@@ -117,6 +117,8 @@ static void carry_service(struct core *fresh, struct service *to, const struct c
     to->state = from->state;
     to->state_since_ms = from->state_since_ms;
     to->since_ms = from->since_ms;
+    to->better = find_member(fresh, old, from->better);
+    to->better_since_ms = to->better == NONE ? 0 : from->better_since_ms;
     int32_t from_member = find_member(fresh, old, from->from);
     int32_t target = find_member(fresh, old, from->target);
     to->from = from_member;
@@ -183,17 +185,51 @@ static void carry_vips(struct core *fresh, const struct core *old, uint32_t reti
     }
 }
 
+/* Is node `o` of old the same machine in fresh? Another address may be another machine, which could
+ * confirm a release that the old one knows nothing of. */
+static bool is_same_machine(const struct core *fresh, const struct core *old, int32_t o)
+{
+    const struct node *node = core_node(old, o);
+    int32_t i = core_find_node(fresh, node->name);
+    return i != NONE && core_node(fresh, i)->is_local == node->is_local &&
+           strcmp(core_node(fresh, i)->address, node->address) == 0;
+}
+
 static bool holders_stay(const struct core *fresh, const struct core *old, char *refusal)
 {
     for (int32_t o = 0; o < core_vip_count(old); o++) {
         const struct vip *vip = core_vip(old, o);
-        if (vip->holder == NONE || core_find_node(fresh, core_node(old, vip->holder)->name) != NONE)
+        if (vip->holder == NONE || is_same_machine(fresh, old, vip->holder))
+            continue;
+        const char *name = core_node(old, vip->holder)->name;
+        text_format(refusal, LINE_SIZE,
+                    "node '%s' %s but may still hold %s: first run 'ephorctl maintenance %s' and "
+                    "wait until it holds nothing",
+                    name,
+                    core_find_node(fresh, name) == NONE ? "is not in the new policy"
+                                                        : "has another address in the new policy",
+                    vip->address, name);
+        return false;
+    }
+    return true;
+}
+
+/* A service that runs on its active member only would be started elsewhere while it still runs
+ * there, if that member left. */
+static bool runners_stay(const struct core *fresh, const struct core *old, char *refusal)
+{
+    for (int32_t o = 0; o < core_service_count(old); o++) {
+        const struct service *s = core_service(old, o);
+        int32_t runner = s->phase == PHASE_STARTING ? s->target : s->active;
+        if (s->run != RUN_ACTIVE || runner == NONE || core_find_service(fresh, s->name) == NONE)
+            continue;
+        int32_t node = core_member(old, runner)->node;
+        if (find_member(fresh, old, runner) != NONE && is_same_machine(fresh, old, node))
             continue;
         text_format(refusal, LINE_SIZE,
-                    "node '%s' is not in the new policy but may still hold %s: first run "
-                    "'ephorctl maintenance %s' and wait until it holds nothing",
-                    core_node(old, vip->holder)->name, vip->address,
-                    core_node(old, vip->holder)->name);
+                    "service '%s' may still run on '%s', which leaves it: first run 'ephorctl "
+                    "failover %s' and wait until it runs elsewhere",
+                    s->name, core_node(old, node)->name, s->name);
         return false;
     }
     return true;
@@ -210,31 +246,12 @@ static void carry_cluster(struct core *fresh, const struct core *old)
     memcpy(fresh->controllers, old->controllers, sizeof(fresh->controllers));
 }
 
-/* An address that a retired VIP still stands for must not be granted under another name: the new
- * VIP of that address becomes its heir and waits for the same release. */
-static void bequeath_addresses(struct core *fresh)
-{
-    for (int32_t r = 0; r < core_vip_count(fresh); r++) {
-        const struct vip *retired = core_vip(fresh, r);
-        for (int32_t i = 0; retired->is_retired && i < core_vip_count(fresh); i++) {
-            struct vip *heir = core_vip(fresh, i);
-            if (heir->is_retired || heir->phase != VIP_FREE ||
-                strcmp(heir->address, retired->address) != 0)
-                continue;
-            heir->phase = VIP_RELEASING;
-            heir->holder = retired->holder;
-            heir->order = fresh->index;
-            heir->since_ms = fresh->at_ms;
-        }
-    }
-}
-
 bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int64_t at_ms,
                 int64_t wall_ms, struct effects *effects, char *refusal)
 {
     effects->count = effects->dropped = 0;
     effects->has_reply = false;
-    if (old != NULL && !holders_stay(fresh, old, refusal))
+    if (old != NULL && (!holders_stay(fresh, old, refusal) || !runners_stay(fresh, old, refusal)))
         return false;
     fresh->index = fresh->policy_index = index;
     fresh->at_ms = old != NULL && old->at_ms > at_ms ? old->at_ms : at_ms;
@@ -251,7 +268,6 @@ bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int6
         carry_checks(fresh, old);
         carry_services(fresh, old);
         carry_vips(fresh, old, fresh->shape.vips - retiring, effects);
-        bequeath_addresses(fresh);
     }
     verdict_refresh(fresh, effects);
     recovery_settle(fresh, effects);

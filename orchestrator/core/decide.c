@@ -106,6 +106,14 @@ int32_t decide_candidate(const struct core *core, int32_t service, int32_t excep
     return best;
 }
 
+/* A member that could not take over becomes a candidate again by time alone. */
+static void wake_for_avoided(const struct core *core, const struct service *s, struct decision *d)
+{
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++)
+        if (core_member(core, i)->avoid_until_ms > core->at_ms)
+            wake_at(d, core_member(core, i)->avoid_until_ms);
+}
+
 /* Rule 5 in words: nobody is fit, and why not each. */
 static void settle_no_candidate(const struct core *core, int32_t service, int32_t except,
                                 struct gates *gates, struct decision *d)
@@ -113,12 +121,11 @@ static void settle_no_candidate(const struct core *core, int32_t service, int32_
     const struct service *s = core_service(core, service);
     char text[LINE_SIZE] = "";
     size_t used = 0;
+    wake_for_avoided(core, s, d);
     for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
         char reason[TEXT_SIZE];
         if (i == except || core_is_fit(core, i, reason))
             continue;
-        if (core_member(core, i)->avoid_until_ms > core->at_ms)
-            wake_at(d, core_member(core, i)->avoid_until_ms);
         if (used < sizeof(text))
             used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s: %s",
                                      used > 0 ? "; " : "", member_node(core, i), reason);
@@ -268,12 +275,25 @@ static void decide_place(const struct core *core, int32_t service, struct gates 
         settle_move(core, gates, d, RULE_PLACE, best, "the best fit member");
 }
 
-/* Rules 5, 10, 11, 12: the active member is down and stays down. */
-static void decide_failover(const struct core *core, int32_t service, struct gates *gates,
-                            struct decision *d)
+/* Rule 10: next_ms is when the next move may be made. */
+static void settle_no_budget(const struct core *core, const struct service *s, int64_t next_ms,
+                             struct gates *gates, struct decision *d)
+{
+    char wait[32];
+    if (next_ms == NEVER_MS) {
+        settle(d, gates, RULE_MOVE_BUDGET, "the policy allows no automatic moves");
+        return;
+    }
+    wake_at(d, next_ms);
+    settle(d, gates, RULE_MOVE_BUDGET, "%u moves in the window are used up for %s", s->moves_max,
+           ahead(core, next_ms, wait));
+}
+
+/* Rules 5, 10, 11, and 12 or 19 (`rule`): the service has to leave its active member. */
+static void decide_failover(const struct core *core, int32_t service, enum rule rule,
+                            const char *why, struct gates *gates, struct decision *d)
 {
     const struct service *s = core_service(core, service);
-    const struct member *active = core_member(core, s->active);
     int32_t best = decide_candidate(core, service, s->active);
     int64_t budget_ms = budget_next_ms(&s->moves, core->at_ms, s->moves_window_ms, s->moves_max);
     int64_t calm_ms = s->moved_ms + s->hold_down_ms;
@@ -284,9 +304,7 @@ static void decide_failover(const struct core *core, int32_t service, struct gat
     }
     gate_pass(gates, RULE_NO_CANDIDATE, "%s is fit", member_node(core, best));
     if (budget_ms > core->at_ms) {
-        wake_at(d, budget_ms);
-        settle(d, gates, RULE_MOVE_BUDGET, "%u moves in the window are used up for %s",
-               s->moves_max, ahead(core, budget_ms, wait));
+        settle_no_budget(core, s, budget_ms, gates, d);
         return;
     }
     gate_pass(gates, RULE_MOVE_BUDGET, "%u of %u moves used",
@@ -298,7 +316,7 @@ static void decide_failover(const struct core *core, int32_t service, struct gat
         return;
     }
     gate_pass(gates, RULE_HOLD_DOWN, "it was not moved lately");
-    settle_move(core, gates, d, RULE_MOVE, best, active->text);
+    settle_move(core, gates, d, rule, best, why);
 }
 
 /* Rules 7, 13, 14: the active member works; is there a better one? */
@@ -307,6 +325,7 @@ static void decide_failback(const struct core *core, int32_t service, struct gat
 {
     const struct service *s = core_service(core, service);
     char wait[32];
+    wake_for_avoided(core, s, d);
     if (s->better == NONE) {
         settle(d, gates, RULE_HEALTHY, "%s is %s", member_node(core, s->active),
                state_name(core_member(core, s->active)->state));
@@ -331,9 +350,7 @@ static void decide_failback(const struct core *core, int32_t service, struct gat
     }
     int64_t budget_ms = budget_next_ms(&s->moves, core->at_ms, s->moves_window_ms, s->moves_max);
     if (budget_ms > core->at_ms) {
-        wake_at(d, budget_ms);
-        settle(d, gates, RULE_MOVE_BUDGET, "%u moves in the window are used up for %s",
-               s->moves_max, ahead(core, budget_ms, wait));
+        settle_no_budget(core, s, budget_ms, gates, d);
         return;
     }
     if (decide_is_automatic(core, gates, d))
@@ -352,20 +369,46 @@ static void decide_drain(const struct core *core, int32_t service, struct gates 
         settle_move(core, gates, d, RULE_DRAIN, best, "its node is in maintenance");
 }
 
-/* Rule 16 gives up on evidence: the member works, or its node can be worked on again. */
+/* Rule 19: is the active node out of reach for longer than any lease there runs? */
+static bool is_out_of_reach(const struct core *core, int32_t service, struct gates *gates,
+                            struct decision *d)
+{
+    const struct service *s = core_service(core, service);
+    const struct node *node = core_node(core, core_member(core, s->active)->node);
+    uint32_t lease_ms = 0;
+    for (int32_t i = 0; i < core_vip_count(core); i++)
+        if (core_vip(core, i)->service == service && core_vip(core, i)->lease_ms > lease_ms)
+            lease_ms = core_vip(core, i)->lease_ms;
+    if (lease_ms == 0 || node->reach != REACH_DOWN)
+        return false;
+    if (core->at_ms < node->reach_since_ms + lease_ms) {
+        wake_at(d, node->reach_since_ms + lease_ms);
+        gate_pass(gates, RULE_OUT_OF_REACH, "%s is out of reach, its leases still run", node->name);
+        return false;
+    }
+    return true;
+}
+
+/* Rule 16 ends on evidence: the member works where it is and belongs there, or its node can be
+ * worked on and some time has passed, so that the stop can be tried again. */
 static bool is_stop_failed_still(const struct core *core, const struct service *s,
                                  struct decision *d)
 {
     if (!s->is_stop_failed || s->active == NONE)
         return false;
     const struct member *active = core_member(core, s->active);
-    int64_t again_ms = s->moved_ms + s->hold_down_ms;
-    if (active->state == STATE_OK || active->state == STATE_WARNING)
+    const struct node *node = core_node(core, active->node);
+    int64_t again_ms =
+        s->moved_ms + (s->hold_down_ms > STOP_AGAIN_MS ? s->hold_down_ms : STOP_AGAIN_MS);
+    bool works = active->state == STATE_OK || active->state == STATE_WARNING;
+    bool belongs = !node->in_maintenance && (s->better == NONE || !s->failback_auto);
+    if (works && belongs)
         return false;
-    if (core_node(core, active->node)->reach == REACH_UP) {
-        wake_at(d, again_ms);
-        return core->at_ms < again_ms;
-    }
+    if (node->reach != REACH_UP)
+        return true;
+    if (core->at_ms >= again_ms)
+        return false;
+    wake_at(d, again_ms);
     return true;
 }
 
@@ -401,6 +444,12 @@ void decide_service(const struct core *core, int32_t service, struct gates *gate
         return;
     }
     gate_pass(gates, RULE_DRAIN, "%s is not in maintenance", member_node(core, s->active));
+    if (is_out_of_reach(core, service, gates, d)) {
+        if (decide_is_automatic(core, gates, d))
+            decide_failover(core, service, RULE_OUT_OF_REACH,
+                            "its addresses ended with their leases", gates, d);
+        return;
+    }
     if (active->state == STATE_UNKNOWN) {
         settle(d, gates, RULE_UNKNOWN, "%s is unknown: %s", member_node(core, s->active),
                active->text);
@@ -422,5 +471,5 @@ void decide_service(const struct core *core, int32_t service, struct gates *gate
         d->wake_ms = wake_ms;
         return;
     }
-    decide_failover(core, service, gates, d);
+    decide_failover(core, service, RULE_MOVE, active->text, gates, d);
 }

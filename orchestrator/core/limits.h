@@ -44,5 +44,9 @@
 #define RETURN_MS 10000
 /* A VIP that vanished from its holder is put back at most this often: never a fight in a loop. */
 #define REGRANT_MS 10000
+/* A stop that was not confirmed is tried again at most this often. */
+#define STOP_AGAIN_MS 10000
+/* No time lies beyond (300 000 years): one that does is damage, and sums could overflow. */
+#define TIME_MAX_MS (INT64_C(1) << 53)
 
 #endif

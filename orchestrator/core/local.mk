@@ -13,6 +13,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/opinion.c orchestrator/core/opinion.h \
 	orchestrator/core/orders.c \
 	orchestrator/core/recovery.c orchestrator/core/recovery.h \
+	orchestrator/core/restart.c orchestrator/core/restart.h \
 	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
 	orchestrator/core/step.c \
 	orchestrator/core/verdict.c orchestrator/core/verdict.h \

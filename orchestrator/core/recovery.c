@@ -1,6 +1,6 @@
-/* The machines of the core: one for the restart of a member, one for the move of a service, one
- * for the grant of a VIP. At most one recovery of an object is open; each step has a deadline and
- * a defined outcome. The move:
+/* The machines of the core: one for the move of a service, one for the grant of a VIP; that for
+ * the restart of a member is in restart.c. At most one recovery of an object is open; each step has
+ * a deadline and a defined outcome. The move:
  *
  *   STEADY -> STOPPING (only run = "active") -> RELEASING -> STARTING (likewise) -> ACQUIRING ->
  * STEADY
@@ -14,6 +14,7 @@
 #include "orchestrator/core/budget.h"
 #include "orchestrator/core/decide.h"
 #include "orchestrator/core/journal.h"
+#include "orchestrator/core/restart.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
@@ -64,6 +65,17 @@ static int32_t next_vip(const struct core *core, int32_t service, int32_t i)
     return NONE;
 }
 
+/* Under another name or on another interface a node may still hold this address: a retired VIP
+ * stands for it until its release is certain. */
+static bool is_address_free(const struct core *core, const struct vip *vip)
+{
+    for (int32_t i = core_vip_count(core) - 1; i >= 0 && core_vip(core, i)->is_retired; i--)
+        if (core_vip(core, i)->holder != NONE &&
+            strcmp(core_vip(core, i)->address, vip->address) == 0)
+            return false;
+    return true;
+}
+
 static bool all_vips_are(const struct core *core, int32_t service, enum vip_phase phase)
 {
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;)
@@ -86,7 +98,8 @@ static int64_t align_vips(struct core *core, int32_t service, struct effects *ef
         if (vip->phase != VIP_FREE && vip->holder != node) {
             vip_release(core, vip, effects);
         } else if (vip->phase == VIP_FREE) {
-            vip_grant(core, vip, node, effects);
+            if (is_address_free(core, vip))
+                vip_grant(core, vip, node, effects);
         } else if (vip->phase == VIP_LOST) { /* rule 15 */
             int64_t due_ms = vip->granted_ms + REGRANT_MS;
             if (due_ms <= core->at_ms)
@@ -96,79 +109,6 @@ static int64_t align_vips(struct core *core, int32_t service, struct effects *ef
         }
     }
     return wake_ms;
-}
-
-/* ---------------------------------------------------------------- the restart of a member */
-
-static void step_set(struct core *core, struct member *m, enum step step, int64_t limit_ms)
-{
-    m->step = (uint8_t)step;
-    m->deadline_ms = step == STEP_IDLE ? NEVER_MS : core->at_ms + limit_ms;
-}
-
-static void begin_restart(struct core *core, int32_t member, struct effects *effects)
-{
-    struct member *m = core_member(core, member);
-    const struct service *s = core_service(core, m->service);
-    char name[ID_SIZE];
-    m->tries++;
-    budget_spend(&m->restarts, core->at_ms);
-    m->order = core->index;
-    step_set(core, m, STEP_RESTARTING, (int64_t)s->restart_timeout_ms + ORDER_SLACK_MS);
-    journal_add(effects, SEVERITY_WARNING, EVENT_DECISION, journal_member(core, member, name),
-                "restart it (rule %d, try %u of %u): %s", RULE_RESTART_FIRST, m->tries,
-                s->restart_tries, m->text);
-}
-
-static void end_restart(struct core *core, int32_t member, enum severity severity, const char *text,
-                        struct effects *effects)
-{
-    char name[ID_SIZE];
-    step_set(core, core_member(core, member), STEP_IDLE, 0);
-    journal_add(effects, severity, EVENT_MEMBER, journal_member(core, member, name), "%s", text);
-}
-
-/* One transition of the restart machine. True if there was one. */
-static bool advance_member(struct core *core, int32_t member, struct effects *effects)
-{
-    struct member *m = core_member(core, member);
-    const struct service *s = core_service(core, m->service);
-    bool works = m->state == STATE_OK || m->state == STATE_WARNING;
-    bool is_over = core->at_ms >= m->deadline_ms;
-    switch ((enum step)m->step) {
-    case STEP_IDLE: {
-        struct decision d;
-        if (works)
-            m->tries = 0;
-        decide_member(core, member, NULL, &d);
-        m->rule = (uint8_t)d.rule;
-        m->wake_ms = d.wake_ms;
-        if (d.acts)
-            begin_restart(core, member, effects);
-        return d.acts;
-    }
-    case STEP_RESTARTING:
-        if (core_node(core, m->node)->reach == REACH_DOWN)
-            end_restart(core, member, SEVERITY_WARNING,
-                        "restart given up: its node cannot be reached", effects);
-        else if (is_over) /* the outcome is unknown, not bad: find out */
-            step_set(core, m, STEP_CONFIRMING, s->restart_grace_ms);
-        else
-            return false;
-        return true;
-    case STEP_CONFIRMING:
-        if (works)
-            end_restart(core, member, SEVERITY_INFO, "works again after the restart", effects);
-        else if (is_over)
-            end_restart(core, member, SEVERITY_WARNING, "the restart did not help", effects);
-        else if (core_node(core, m->node)->reach == REACH_DOWN)
-            end_restart(core, member, SEVERITY_WARNING, "its node cannot be reached any more",
-                        effects);
-        else
-            return false;
-        return true;
-    }
-    NEVER("a step that is none");
 }
 
 /* ---------------------------------------------------------------- the move of a service */
@@ -192,10 +132,19 @@ static void begin_release(struct core *core, int32_t service, struct effects *ef
     }
 }
 
+static void begin_stop(struct core *core, int32_t service)
+{
+    struct service *s = core_service(core, service);
+    s->order = core->index;
+    phase_set(core, s, PHASE_STOPPING, (int64_t)s->stop_timeout_ms + ORDER_SLACK_MS);
+}
+
 void recovery_move(struct core *core, int32_t service, int32_t target, enum rule cause,
                    const char *why, struct effects *effects)
 {
     struct service *s = core_service(core, service);
+    /* Rule 16 asked the operator to stop it by hand: the failover says that this was done. */
+    bool is_stopped = cause == RULE_OPERATOR && s->is_stop_failed;
     PRE(s->phase == PHASE_STEADY && target != NONE);
     s->from = s->active;
     s->target = target;
@@ -204,18 +153,19 @@ void recovery_move(struct core *core, int32_t service, int32_t target, enum rule
     s->is_stop_failed = false;
     if (s->from != NONE)
         s->moved_ms = core->at_ms;
-    if (cause == RULE_MOVE || cause == RULE_FAILBACK)
+    if (cause == RULE_MOVE || cause == RULE_OUT_OF_REACH || cause == RULE_FAILBACK)
         budget_spend(&s->moves, core->at_ms);
     journal_add(effects, cause == RULE_MOVE ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_DECISION,
                 s->name, "move %s%s %s (rule %d, %s)", s->from == NONE ? "it" : "from ",
                 s->from == NONE ? "" : node_of(core, s->from), why, cause, rule_name(cause));
-    if (s->run == RUN_ACTIVE && s->from != NONE)
-        phase_set(core, s, PHASE_STOPPING, (int64_t)s->stop_timeout_ms + ORDER_SLACK_MS);
+    if (s->run == RUN_ACTIVE && s->from != NONE && !is_stopped)
+        begin_stop(core, service);
     else
         begin_release(core, service, effects);
 }
 
-/* The target did not take over: let go of what it may have, then decide anew. */
+/* The target did not take over: let go of what it may have, then decide anew. A service that was
+ * to be started there may run there: it is stopped first, as if it were moved away. */
 static void give_up_target(struct core *core, int32_t service, const char *why,
                            struct effects *effects)
 {
@@ -223,9 +173,14 @@ static void give_up_target(struct core *core, int32_t service, const char *why,
     journal_add(effects, SEVERITY_ERROR, EVENT_SERVICE, s->name, "%s did not take over: %s",
                 node_of(core, s->target), why);
     core_member(core, s->target)->avoid_until_ms = core->at_ms + AVOID_MS;
+    s->from = s->active = s->target;
     s->target = NONE;
-    s->active = NONE;
-    begin_release(core, service, effects);
+    if (s->run == RUN_ACTIVE) {
+        begin_stop(core, service);
+    } else {
+        s->active = NONE;
+        begin_release(core, service, effects);
+    }
 }
 
 static void stop_failed(struct core *core, int32_t service, const char *why,
@@ -233,11 +188,20 @@ static void stop_failed(struct core *core, int32_t service, const char *why,
 {
     struct service *s = core_service(core, service);
     s->is_stop_failed = true;
+    s->moved_ms = core->at_ms; /* the next try has to wait */
     s->target = NONE;
     phase_set(core, s, PHASE_STEADY, NEVER_MS);
     journal_add(effects, SEVERITY_ERROR, EVENT_HOLD, s->name,
                 "not moved (rule %d): the stop on %s is not confirmed (%s)", RULE_STOP_FAILED,
                 node_of(core, s->from), why);
+}
+
+static void stop_done(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    if (s->target == NONE)
+        s->active = NONE;
+    begin_release(core, service, effects);
 }
 
 static void begin_start(struct core *core, int32_t service, struct effects *effects)
@@ -278,8 +242,9 @@ static bool advance_acquiring(struct core *core, int32_t service, struct effects
     }
     bool granted = false;
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
-        if (core_vip(core, i)->phase == VIP_FREE) {
-            vip_grant(core, core_vip(core, i), core_member(core, s->target)->node, effects);
+        struct vip *vip = core_vip(core, i);
+        if (vip->phase == VIP_FREE && is_address_free(core, vip)) {
+            vip_grant(core, vip, core_member(core, s->target)->node, effects);
             granted = true;
         }
     }
@@ -337,11 +302,11 @@ static bool advance_steady(struct core *core, int32_t service, struct effects *e
     return false;
 }
 
-/* Releasing is over when every address that has to go is free. */
+/* Releasing is over when every address that has to go is free, under whatever name. */
 static bool is_released(const struct core *core, int32_t service)
 {
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;)
-        if (core_vip(core, i)->phase == VIP_RELEASING)
+        if (core_vip(core, i)->phase == VIP_RELEASING || !is_address_free(core, core_vip(core, i)))
             return false;
     return true;
 }
@@ -386,7 +351,7 @@ static enum state state_of_service(const struct core *core, int32_t service)
     if (s->active == NONE)
         return s->rule == RULE_WAITING || s->rule == RULE_NONE ? STATE_UNKNOWN : STATE_CRITICAL;
     for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++)
-        if (core_member(core, i)->state == STATE_CRITICAL)
+        if (s->run == RUN_EVERYWHERE && core_member(core, i)->state == STATE_CRITICAL)
             state = STATE_WARNING;
     if (s->phase != PHASE_STEADY)
         state = STATE_WARNING;
@@ -402,15 +367,32 @@ static enum state state_of_service(const struct core *core, int32_t service)
     return active == STATE_OK ? state : active;
 }
 
+/* Every member and service as far as it goes. True if one did: what was decided about the others
+ * before may have to be decided anew. */
+static bool settle_once(struct core *core, struct effects *effects)
+{
+    bool moved = false;
+    for (int32_t i = 0; i < core_member_count(core); i++) {
+        for (int n = 0; restart_advance(core, i, effects); n++) {
+            PRE(n < TRANSITIONS_MAX);
+            moved = true;
+        }
+    }
+    for (int32_t i = 0; i < core_service_count(core); i++) {
+        for (int n = 0; advance_service(core, i, effects); n++) {
+            PRE(n < TRANSITIONS_MAX);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
 void recovery_settle(struct core *core, struct effects *effects)
 {
-    for (int32_t i = 0; i < core_member_count(core); i++)
-        for (int n = 0; advance_member(core, i, effects); n++)
-            PRE(n < TRANSITIONS_MAX);
+    for (int n = 0; settle_once(core, effects); n++)
+        PRE(n < TRANSITIONS_MAX);
     for (int32_t i = 0; i < core_service_count(core); i++) {
         struct service *s = core_service(core, i);
-        for (int n = 0; advance_service(core, i, effects); n++)
-            PRE(n < TRANSITIONS_MAX);
         enum state state = state_of_service(core, i);
         if (state != s->state) {
             s->state = (uint8_t)state;
@@ -421,21 +403,6 @@ void recovery_settle(struct core *core, struct effects *effects)
 
 /* ---------------------------------------------------------------- outcomes */
 
-static void restart_ended(struct core *core, int32_t member, const struct fact *f,
-                          struct effects *effects)
-{
-    struct member *m = core_member(core, member);
-    enum order_result result = f->outcome.result;
-    char name[ID_SIZE];
-    journal_add(effects, result == RESULT_DONE ? SEVERITY_INFO : SEVERITY_WARNING, EVENT_OUTCOME,
-                journal_member(core, member, name), "restart: %s%s%s", result_name(result),
-                f->outcome.text[0] ? ": " : "", f->outcome.text);
-    if (result == RESULT_DONE || result == RESULT_UNKNOWN)
-        step_set(core, m, STEP_CONFIRMING, core_service(core, m->service)->restart_grace_ms);
-    else
-        step_set(core, m, STEP_IDLE, 0);
-}
-
 static void service_order_ended(struct core *core, int32_t service, const struct fact *f,
                                 struct effects *effects)
 {
@@ -445,7 +412,7 @@ static void service_order_ended(struct core *core, int32_t service, const struct
                 "%s on %s: %s%s%s", order_kind_name(f->outcome.kind), f->outcome.node,
                 result_name(f->outcome.result), f->outcome.text[0] ? ": " : "", f->outcome.text);
     if (f->outcome.kind == ORDER_STOP && is_done)
-        begin_release(core, service, effects);
+        stop_done(core, service, effects);
     else if (f->outcome.kind == ORDER_STOP)
         stop_failed(core, service, f->outcome.text, effects);
     else if (is_done)
@@ -527,15 +494,7 @@ static bool command_outcome(struct core *core, const struct fact *f, struct effe
         service_order_ended(core, service, f, effects);
         return true;
     }
-    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
-        const struct member *m = core_member(core, i);
-        if (f->outcome.kind == ORDER_RESTART && m->step == STEP_RESTARTING &&
-            m->order == f->outcome.order && strcmp(node_of(core, i), f->outcome.node) == 0) {
-            restart_ended(core, i, f, effects);
-            return true;
-        }
-    }
-    return false;
+    return f->outcome.kind == ORDER_RESTART && restart_outcome(core, service, f, effects);
 }
 
 void recovery_outcome(struct core *core, const struct fact *f, struct effects *effects)

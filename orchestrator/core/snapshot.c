@@ -53,6 +53,22 @@ static void visit_i64(struct visit *v, int64_t *value)
     *value = (int64_t)raw;
 }
 
+/* A time, at which sums with any duration are safe. */
+static void visit_time(struct visit *v, int64_t *value)
+{
+    visit_i64(v, value);
+    if (v->mode == VISIT_READ && (*value < 0 || *value > TIME_MAX_MS))
+        v->failed = true;
+}
+
+/* A time or NEVER_MS. */
+static void visit_deadline(struct visit *v, int64_t *value)
+{
+    visit_i64(v, value);
+    if (v->mode == VISIT_READ && *value != NEVER_MS && (*value < 0 || *value > TIME_MAX_MS))
+        v->failed = true;
+}
+
 static void visit_u32(struct visit *v, uint32_t *value)
 {
     uint64_t raw = *value;
@@ -97,8 +113,10 @@ static void visit_text(struct visit *v, char *text, size_t text_size)
         return;
     }
     visit_bytes(v, text, size);
-    if (v->mode == VISIT_READ)
+    if (v->mode == VISIT_READ) {
         text[size] = '\0';
+        v->failed = v->failed || strlen(text) != size;
+    }
 }
 
 static void visit_budget(struct visit *v, struct budget *budget)
@@ -109,7 +127,7 @@ static void visit_budget(struct visit *v, struct budget *budget)
         return;
     }
     for (uint32_t i = 0; i < budget->count; i++)
-        visit_i64(v, &budget->at_ms[i]);
+        visit_time(v, &budget->at_ms[i]);
 }
 
 static void visit_head(struct visit *v, struct core *core)
@@ -120,10 +138,10 @@ static void visit_head(struct visit *v, struct core *core)
     if (core->leader > CONTROLLERS_MAX)
         v->failed = true;
     visit_text(v, core->leader_name, sizeof(core->leader_name));
-    visit_i64(v, &core->at_ms);
-    visit_i64(v, &core->wall_ms);
+    visit_time(v, &core->at_ms);
+    visit_time(v, &core->wall_ms);
     visit_bool(v, &core->is_paused);
-    visit_i64(v, &core->paused_since_ms);
+    visit_time(v, &core->paused_since_ms);
     visit_text(v, core->paused_author, sizeof(core->paused_author));
     visit_text(v, core->paused_reason, sizeof(core->paused_reason));
     for (int i = 0; i < CONTROLLERS_MAX; i++) {
@@ -137,12 +155,12 @@ static void visit_node(struct visit *v, struct node *node)
 {
     visit_u8(v, &node->state, STATE_UNKNOWN + 1);
     visit_u8(v, &node->told, STATE_UNKNOWN + 1);
-    visit_i64(v, &node->since_ms);
+    visit_time(v, &node->since_ms);
     visit_u8(v, &node->reach, REACH_DOWN + 1);
-    visit_i64(v, &node->reach_since_ms);
+    visit_time(v, &node->reach_since_ms);
     visit_text(v, node->reach_text, sizeof(node->reach_text));
     visit_bool(v, &node->in_maintenance);
-    visit_i64(v, &node->maintenance_since_ms);
+    visit_time(v, &node->maintenance_since_ms);
     visit_text(v, node->maintenance_author, sizeof(node->maintenance_author));
     visit_text(v, node->maintenance_reason, sizeof(node->maintenance_reason));
 }
@@ -152,16 +170,16 @@ static void visit_member(struct visit *v, struct member *m)
     visit_u8(v, &m->state, STATE_UNKNOWN + 1);
     visit_u8(v, &m->told, STATE_UNKNOWN + 1);
     visit_bool(v, &m->is_known);
-    visit_i64(v, &m->since_ms);
+    visit_time(v, &m->since_ms);
     visit_text(v, m->text, sizeof(m->text));
     visit_u8(v, &m->step, STEP_CONFIRMING + 1);
     visit_u64(v, &m->order);
-    visit_i64(v, &m->deadline_ms);
+    visit_deadline(v, &m->deadline_ms);
     visit_u32(v, &m->tries);
     visit_budget(v, &m->restarts);
     visit_u8(v, &m->rule, RULE_COUNT);
-    visit_i64(v, &m->wake_ms);
-    visit_i64(v, &m->avoid_until_ms);
+    visit_deadline(v, &m->wake_ms);
+    visit_time(v, &m->avoid_until_ms);
 }
 
 static void visit_check(struct visit *v, struct check *check)
@@ -170,13 +188,13 @@ static void visit_check(struct visit *v, struct check *check)
         visit_bool(v, &check->opinions[i].is_known);
         if (check->opinions[i].is_known) {
             visit_u8(v, &check->opinions[i].state, STATE_UNKNOWN + 1);
-            visit_i64(v, &check->opinions[i].since_ms);
+            visit_time(v, &check->opinions[i].since_ms);
         }
     }
     visit_u8(v, &check->state, STATE_UNKNOWN + 1);
     visit_u8(v, &check->told, STATE_UNKNOWN + 1);
     visit_bool(v, &check->is_known);
-    visit_i64(v, &check->since_ms);
+    visit_time(v, &check->since_ms);
     visit_text(v, check->text, sizeof(check->text));
 }
 
@@ -193,16 +211,16 @@ static void visit_vip(struct visit *v, const struct core *core, struct vip *vip)
     visit_index(v, &vip->holder, core_node_count(core));
     visit_u64(v, &vip->order);
     visit_u64(v, &vip->grant_term);
-    visit_i64(v, &vip->granted_ms);
-    visit_i64(v, &vip->since_ms);
+    visit_time(v, &vip->granted_ms);
+    visit_time(v, &vip->since_ms);
 }
 
 static void visit_service(struct visit *v, const struct core *core, struct service *s)
 {
     int32_t members = core_member_count(core);
     visit_u8(v, &s->phase, PHASE_ACQUIRING + 1);
-    visit_i64(v, &s->since_ms);
-    visit_i64(v, &s->deadline_ms);
+    visit_time(v, &s->since_ms);
+    visit_deadline(v, &s->deadline_ms);
     visit_u64(v, &s->order);
     visit_index(v, &s->active, members);
     visit_index(v, &s->from, members);
@@ -210,14 +228,14 @@ static void visit_service(struct visit *v, const struct core *core, struct servi
     visit_u8(v, &s->cause, RULE_COUNT);
     visit_bool(v, &s->is_stop_failed);
     visit_budget(v, &s->moves);
-    visit_i64(v, &s->moved_ms);
-    visit_i64(v, &s->placing_ms);
-    visit_i64(v, &s->better_since_ms);
+    visit_time(v, &s->moved_ms);
+    visit_time(v, &s->placing_ms);
+    visit_time(v, &s->better_since_ms);
     visit_index(v, &s->better, members);
     visit_u8(v, &s->rule, RULE_COUNT);
-    visit_i64(v, &s->wake_ms);
+    visit_deadline(v, &s->wake_ms);
     visit_u8(v, &s->state, STATE_UNKNOWN + 1);
-    visit_i64(v, &s->state_since_ms);
+    visit_time(v, &s->state_since_ms);
 }
 
 static void visit_shape(struct visit *v, struct core_shape *shape)
@@ -255,6 +273,57 @@ static void visit_core(struct visit *v, struct core *core)
         visit_service(v, core, core_service(core, i));
 }
 
+/* ---------------------------------------------------------------- does it make sense
+ * What the rest of the core takes for granted; bytes that say otherwise are damaged. */
+
+static bool is_vip_whole(const struct vip *vip)
+{
+    bool may_be_retired = vip->phase == VIP_FREE || vip->phase == VIP_RELEASING;
+    return (vip->phase == VIP_FREE) == (vip->holder == NONE) &&
+           vip->is_retired == (vip->service == NONE) && (!vip->is_retired || may_be_retired);
+}
+
+static bool is_member_of(const struct service *s, int32_t member)
+{
+    return member == NONE ||
+           (member >= s->member_first && member < s->member_first + s->member_count);
+}
+
+static bool is_service_whole(const struct service *s)
+{
+    bool has_deadline = s->deadline_ms != NEVER_MS;
+    if (!is_member_of(s, s->active) || !is_member_of(s, s->from) || !is_member_of(s, s->target) ||
+        !is_member_of(s, s->better) || (s->is_stop_failed && s->from == NONE))
+        return false;
+    switch ((enum phase)s->phase) {
+    case PHASE_STEADY:
+    case PHASE_RELEASING:
+        return !has_deadline;
+    case PHASE_STOPPING:
+        return has_deadline && s->from != NONE;
+    case PHASE_STARTING:
+    case PHASE_ACQUIRING:
+        return has_deadline && s->target != NONE && s->active == s->target;
+    }
+    return false;
+}
+
+static bool is_core_whole(const struct core *core)
+{
+    for (int32_t i = 0; i < core_vip_count(core); i++)
+        if (!is_vip_whole(core_vip(core, i)))
+            return false;
+    for (int32_t i = 0; i < core_service_count(core); i++)
+        if (!is_service_whole(core_service(core, i)))
+            return false;
+    for (int32_t i = 0; i < core_member_count(core); i++) {
+        const struct member *m = core_member(core, i);
+        if ((m->step == STEP_IDLE) != (m->deadline_ms == NEVER_MS))
+            return false;
+    }
+    return true;
+}
+
 /* Counting and writing only read the state, so that const may be cast away for them. */
 static struct core *unconst(const struct core *core)
 {
@@ -286,5 +355,5 @@ bool snapshot_read(struct core *core, const void *bytes, size_t size)
 {
     struct visit v = {.mode = VISIT_READ, .in = bytes, .size = size};
     visit_core(&v, core);
-    return !v.failed && v.at == size;
+    return !v.failed && v.at == size && is_core_whole(core);
 }

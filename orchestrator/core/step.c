@@ -10,14 +10,18 @@
 
 #include <string.h>
 
-static bool is_controller(uint32_t controller)
+static bool is_controller(uint32_t controller, struct effects *effects)
 {
-    return controller >= 1 && controller <= CONTROLLERS_MAX;
+    if (controller >= 1 && controller <= CONTROLLERS_MAX)
+        return true;
+    journal_add(effects, SEVERITY_WARNING, EVENT_REFUSED, "controller", "there is no controller %u",
+                controller);
+    return false;
 }
 
 static void apply_opinions(struct core *core, const struct fact *f, struct effects *effects)
 {
-    if (!is_controller(f->opinions.controller))
+    if (!is_controller(f->opinions.controller, effects))
         return;
     if (f->opinions.policy_index != core->policy_index) {
         journal_add(
@@ -41,7 +45,7 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
 
 static void apply_leader(struct core *core, const struct fact *f, struct effects *effects)
 {
-    if (!is_controller(f->leader.controller))
+    if (!is_controller(f->leader.controller, effects))
         return;
     core->leader = f->leader.controller;
     text_copy(core->leader_name, sizeof(core->leader_name), f->leader.name);
@@ -53,7 +57,7 @@ static void apply_leader(struct core *core, const struct fact *f, struct effects
 
 static void apply_sight(struct core *core, const struct fact *f, struct effects *effects)
 {
-    if (!is_controller(f->sight.controller))
+    if (!is_controller(f->sight.controller, effects))
         return;
     struct controller_state *c = &core->controllers[f->sight.controller - 1];
     char name[NAME_SIZE];
@@ -70,8 +74,11 @@ static void apply_sight(struct core *core, const struct fact *f, struct effects 
 static void apply_reach(struct core *core, const struct fact *f, struct effects *effects)
 {
     int32_t i = core_find_node(core, f->reach.node);
-    if (i == NONE)
+    if (i == NONE) {
+        journal_add(effects, SEVERITY_INFO, EVENT_REFUSED, "reach", "there is no node '%s'",
+                    f->reach.node);
         return;
+    }
     struct node *node = core_node(core, i);
     uint8_t reach = f->reach.reachable ? REACH_UP : REACH_DOWN;
     if (node->reach == reach && strcmp(node->reach_text, f->reach.text) == 0)
@@ -88,7 +95,7 @@ static void apply_reach(struct core *core, const struct fact *f, struct effects 
 
 static void apply_calm(struct core *core, const struct fact *f, struct effects *effects)
 {
-    if (!is_controller(f->calm.controller))
+    if (!is_controller(f->calm.controller, effects))
         return;
     struct controller_state *c = &core->controllers[f->calm.controller - 1];
     if (c->is_not_calm == !f->calm.calm)

@@ -49,10 +49,17 @@ static bool request_from_message(const Ephor__Request *m, struct fact *fact)
     return true;
 }
 
+bool fact_has_times(const Ephor__Fact *m)
+{
+    return m->at_ms >= 0 && m->at_ms <= TIME_MAX_MS && m->wall_ms >= 0 && m->wall_ms <= TIME_MAX_MS;
+}
+
 bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, struct fact *fact,
                        struct opinion_change changes[OPINIONS_MAX])
 {
     *fact = (struct fact){.index = index, .term = term, .at_ms = m->at_ms, .wall_ms = m->wall_ms};
+    if (!fact_has_times(m))
+        return false;
     if (m->body_case == EPHOR__FACT__BODY_OPINIONS)
         return opinions_from_message(m->opinions, fact, changes);
     if (m->body_case == EPHOR__FACT__BODY_OUTCOME)

@@ -11,4 +11,8 @@ enum { OPINIONS_MAX = 64 };
 bool fact_from_message(const Ephor__Fact *message, uint64_t index, uint64_t term, struct fact *fact,
                        struct opinion_change changes[OPINIONS_MAX]);
 
+/* Are the times of this fact such as a clock could tell? fact_from_message asks; for a policy,
+ * which it does not read, the one who adopts it has to. */
+bool fact_has_times(const Ephor__Fact *message);
+
 #endif

@@ -78,7 +78,12 @@ static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effec
     struct errbuf e = {.text = ""};
     char refusal[LINE_SIZE] = "out of memory";
     struct core *fresh = NULL, *sized = NULL;
-    Ephor__Policy *policy = read_policy(&fact->policy->policy, &e);
+    Ephor__Policy *policy = NULL;
+    if (!fact_has_times(fact)) {
+        text_copy(refusal, sizeof(refusal), "its times are none");
+        goto refuse;
+    }
+    policy = read_policy(&fact->policy->policy, &e);
     if (policy == NULL) {
         text_copy(refusal, sizeof(refusal), e.text);
         goto refuse;

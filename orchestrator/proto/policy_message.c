@@ -3,9 +3,10 @@
 
 #include "orchestrator/base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { VIPS_MAX = 10000, NODES_MAX = 10000, CHECKS_MAX = 1 << 20 };
+enum { VIPS_MAX = 10000, NODES_MAX = 10000, MEMBERS_MAX = 100000, CHECKS_MAX = 1 << 20 };
 
 static int check_name(const char *noun, const char *name, size_t size, struct errbuf *e)
 {
@@ -13,6 +14,48 @@ static int check_name(const char *noun, const char *name, size_t size, struct er
         return err_set(e, ERR_INVALID, "%s name '%.80s' is empty or longer than %zu bytes", noun,
                        name, size - 1);
     return ERR_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts names; all state goes over from policy to policy by name, so that each must be one of its
+ * kind. */
+static int check_unique(const char *noun, const char **names, size_t count, struct errbuf *e)
+{
+    qsort(names, count, sizeof(names[0]), compare_names);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return err_set(e, ERR_INVALID, "there are two %s '%s'", noun, names[i]);
+    return ERR_OK;
+}
+
+/* Names of nodes, services and VIPs, and the addresses of VIPs. */
+static int check_names(const Ephor__Policy *p, struct errbuf *e)
+{
+    size_t most = p->n_nodes > p->n_services ? p->n_nodes : p->n_services;
+    const char **names = calloc((p->n_vips > most ? p->n_vips : most) + 1, sizeof(names[0]));
+    if (names == NULL)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < p->n_nodes; i++)
+        names[i] = p->nodes[i]->name;
+    int err = check_unique("nodes", names, p->n_nodes, e);
+    for (size_t i = 0; i < p->n_services; i++)
+        names[i] = p->services[i]->name;
+    if (err == ERR_OK)
+        err = check_unique("services", names, p->n_services, e);
+    for (size_t i = 0; i < p->n_vips; i++)
+        names[i] = p->vips[i]->name;
+    if (err == ERR_OK)
+        err = check_unique("VIPs", names, p->n_vips, e);
+    for (size_t i = 0; i < p->n_vips; i++)
+        names[i] = p->vips[i]->address;
+    if (err == ERR_OK)
+        err = check_unique("VIPs of the address", names, p->n_vips, e);
+    free(names);
+    return err;
 }
 
 static int check_services(const Ephor__Policy *p, struct errbuf *e)
@@ -57,8 +100,9 @@ int policy_validate(const Ephor__Policy *p, struct errbuf *e)
 {
     if (p->version != 1)
         return err_set(e, ERR_UNSUPPORTED, "policy version %u is not known here", p->version);
-    if (p->n_nodes > NODES_MAX || p->n_vips > VIPS_MAX || p->n_checks > CHECKS_MAX)
-        return err_set(e, ERR_LIMIT, "too many nodes, addresses or checks");
+    if (p->n_nodes > NODES_MAX || p->n_vips > VIPS_MAX || p->n_checks > CHECKS_MAX ||
+        p->n_members > MEMBERS_MAX || p->n_services > MEMBERS_MAX)
+        return err_set(e, ERR_LIMIT, "too many nodes, services, members, addresses or checks");
     if (check_name("cluster", p->name, NAME_SIZE, e) != ERR_OK)
         return ERR_INVALID;
     for (size_t i = 0; i < p->n_nodes; i++)
@@ -73,7 +117,9 @@ int policy_validate(const Ephor__Policy *p, struct errbuf *e)
             return err_set(e, ERR_INVALID, "VIP %s is not whole", v->name);
     }
     int err = check_services(p, e);
-    return err != ERR_OK ? err : check_checks(p, e);
+    if (err == ERR_OK)
+        err = check_checks(p, e);
+    return err != ERR_OK ? err : check_names(p, e);
 }
 
 struct core_shape policy_shape(const Ephor__Policy *p)

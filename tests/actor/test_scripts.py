@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""The programs that are sent to nodes, lease.sh and order.sh, spoken to line by line in a network
+namespace of the test's own, under dash and under BusyBox' shell. Needs root; skipped otherwise."""
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+NS = f"ephor-script-{os.getpid()}"
+STATE = "/run/ephor"
+BOOT = open("/proc/sys/kernel/random/boot_id", encoding="ascii").read().strip()
+
+
+def uptime():
+    with open("/proc/uptime", encoding="ascii") as f:
+        return int(f.read().split()[0].replace(".", ""))
+
+
+def addresses():
+    return subprocess.run(["ip", "-n", NS, "-o", "addr", "show"], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def claim(truth, text):
+    if not truth:
+        raise AssertionError(text)
+
+
+class Program:
+    """One of the scripts, running; every line that is waited for has a deadline."""
+
+    def __init__(self, shell, script):
+        path = os.path.join(TOP, "actions", "scripts", script)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        # a mount namespace of its own keeps /run/ephor apart from the machine's
+        self.process = subprocess.Popen(
+            ["nsenter", f"--mount={MOUNTS}", f"--net=/run/netns/{NS}", *shell, "-c", text,
+             "ephor-" + script.split(".")[0]],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.buffer = b""
+        self.ready = self.line("ready")
+
+    def send(self, *lines):
+        self.process.stdin.write("".join(line + "\n" for line in lines).encode())
+        self.process.stdin.flush()
+
+    def any_line(self, seconds=10):
+        end = time.monotonic() + seconds
+        while b"\n" not in self.buffer:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise AssertionError("no line came in time")
+            piece = os.read(self.process.stdout.fileno(), 4096)
+            if piece == b"":
+                return None
+            self.buffer += piece
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line.decode()
+
+    def line(self, begins, seconds=10):
+        while True:
+            line = self.any_line(seconds)
+            claim(line is not None, f"it ended before '{begins}'")
+            if line.startswith(begins):
+                return line
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def hold(seq, epoch, words="", left=300, boot=BOOT, cap=310):
+    return f"hold {seq} {epoch} {boot} {uptime() + left} {cap} {words}".rstrip()
+
+
+def test_extend_never_creates(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "=10.9.0.100@eth0"))
+    claim("10.9.0.100" not in p.line("held 1"), "an extending line created the address")
+    p.close()
+
+
+def test_acquire_extend_release(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+10.9.0.100@eth0 +fd00::5@eth0"))
+    line = p.line("held 1")
+    claim("10.9.0.100@eth0" in line and "fd00::5@eth0" in line, line)
+    claim("10.9.0.100/32" in addresses() and "valid_lft 2sec" in addresses(), addresses())
+    p.send(hold(2, 1, "=10.9.0.100@eth0"))
+    line = p.line("held 2")
+    claim("10.9.0.100@eth0" in line and "fd00" not in line, "what is not named has to go: " + line)
+    p.send(hold(3, 1))
+    claim("10.9.0" not in p.line("held 3") and "10.9.0.100" not in addresses(), "not released")
+    p.close()
+
+
+def test_the_kernel_ends_it_when_nobody_extends(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+10.9.0.100@eth0", left=210))
+    claim("10.9.0.100@eth0" in p.line("held 1"), "not acquired")
+    p.close()
+    claim("10.9.0.100" in addresses(), "it went with the program")
+    end = time.monotonic() + 6
+    while "10.9.0.100" in addresses():
+        claim(time.monotonic() < end, "the kernel did not end it")
+        time.sleep(0.05)
+
+
+def test_late_wrong_or_old_lines_change_nothing(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 5, "+10.9.0.100@eth0"))
+    p.line("held 1")
+    before = "10.9.0.100/32" in addresses()
+    for seq, line, why in (
+            (2, hold(2, 4), "epoch 4 is old"),
+            (3, hold(3, 5, "=10.9.0.100@eth0", left=50), "too late"),
+            (4, hold(4, 5, "+10.9.0.101@eth0", left=-500), "too late"),
+            (5, hold(5, 5, "+10.9.0.101@eth0", left=9000), "too far ahead"),
+            (6, hold(6, 5, "+10.9.0.101@eth0", boot="another"), "started anew"),
+            (7, "hold 7 x y z", "malformed"),
+            (8, f"hold 8 5 {BOOT} 1$(id) 310 +10.9.0.101@eth0", "malformed")):
+        p.send(line)
+        answer = p.line(f"refused {seq}")
+        claim(why in answer, f"{line}: {answer}")
+    claim(before and "10.9.0.101" not in addresses(), addresses())
+    p.close()
+
+
+def test_a_delayed_line_cannot_bring_it_back(shell):
+    p = Program(shell, "lease.sh")
+    delayed = hold(2, 1, "=10.9.0.100@eth0", left=150)
+    p.send(hold(1, 1, "+10.9.0.100@eth0", left=150))
+    p.line("held 1")
+    end = time.monotonic() + 6
+    while "10.9.0.100" in addresses():
+        claim(time.monotonic() < end, "the kernel did not end it")
+        time.sleep(0.05)
+    p.send(delayed)
+    claim("too late" in p.line("refused 2"), "it was not refused")
+    claim("10.9.0.100" not in addresses(), "a delayed line brought the address back")
+    p.close()
+
+
+def test_foreign_addresses_are_left_alone(shell):
+    subprocess.run(["ip", "-n", NS, "addr", "add", "10.9.0.77/32", "dev", "eth0"], check=True)
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+10.9.0.77@eth0"))
+    claim("10.9.0.77@eth0" in p.line("foreign 1"), "not told")
+    claim("10.9.0.77" not in p.line("held 1"), "taken over")
+    p.send(hold(2, 1))
+    p.line("held 2")
+    claim("10.9.0.77/32 scope global eth0\\       valid_lft forever" in addresses(), addresses())
+    p.close()
+
+
+def test_words_are_never_evaluated(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+$(touch${IFS}/run/ephor/pwned)@eth0 +10.9.0.100@eth0;reboot +`id`@x"))
+    claim("10.9.0.100" not in p.line("held 1"), "a malformed word was taken")
+    p.send("announce $(touch${IFS}/run/ephor/pwned)@eth0", "nonsense")
+    p.line("error malformed")
+    p.line("error unknown")
+    seen = subprocess.run(["nsenter", f"--mount={MOUNTS}", "ls", STATE], capture_output=True,
+                          text=True, check=True).stdout
+    claim("pwned" not in seen, "a word was evaluated")
+    p.close()
+
+
+def test_a_newer_session_ends_the_older(shell):
+    first = Program(shell, "lease.sh")
+    second = Program(shell, "lease.sh")
+    claim(first.any_line() is None, "the older session goes on")
+    second.send(hold(1, 1))
+    second.line("held 1")
+    first.close()
+    second.close()
+
+
+def order(shell, epoch, number, *argv, until=3000, timeout=5, key="web"):
+    p = Program(shell, "order.sh")
+    p.send(f"{epoch} {BOOT} {uptime() + until} {number} {key} {timeout} {len(argv)}", *argv)
+    lines = []
+    while True:
+        line = p.any_line(20)
+        if line is None:
+            break
+        lines.append(line)
+    p.close()
+    return lines
+
+
+def test_an_order_is_done_once(shell):
+    count = ["sh", "-c", "echo x >>/run/ephor/count; echo said it; exit 3"]
+    claim(order(shell, 1, 10, *count) == ["| said it", "exit 3"], "the first time")
+    claim(order(shell, 1, 10, *count) == ["exit 3"], "the second time tells the first")
+    claim("newer order" in order(shell, 1, 9, *count)[0], "an older order was not refused")
+    seen = subprocess.run(["nsenter", f"--mount={MOUNTS}", "cat", STATE + "/count"],
+                          capture_output=True, text=True, check=True).stdout
+    claim(seen == "x\n", f"it was done {len(seen.split())} times")
+
+
+def test_orders_are_dated_and_checked(shell):
+    claim(order(shell, 1, 11, "true", until=-10) == ["late"], "a late order")
+    claim(order(shell, 1, 11, "true") == ["exit 0"], "refusal must not use up the order")
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 7))
+    p.line("held 1")
+    p.close()
+    claim("epoch 1 is old" in order(shell, 1, 12, "true")[0], "an old epoch")
+    claim("started anew" in order_with_boot(shell), "another boot")
+
+
+def order_with_boot(shell):
+    p = Program(shell, "order.sh")
+    p.send(f"9 other {uptime() + 3000} 13 web 5 1", "true")
+    line = p.any_line()
+    p.close()
+    return line
+
+
+def test_arguments_stay_arguments(shell):
+    lines = order(shell, 1, 20, "printf", "<%s>\\n", "two words", "$(id)", "'", "*")
+    claim(lines == ["| <two words>", "| <$(id)>", "| <'>", "| <*>", "exit 0"], str(lines))
+
+
+def test_an_order_has_a_limit(shell):
+    begin = time.monotonic()
+    lines = order(shell, 1, 21, "sleep", "60", timeout=1)
+    claim(time.monotonic() - begin < 10, "it was not ended")
+    claim(lines[-1] in ("exit 124", "exit 143", "exit 137"), str(lines))
+
+
+def test_a_daemon_left_behind_does_not_hold_us_up(shell):
+    begin = time.monotonic()
+    lines = order(shell, 1, 22, "sh", "-c", "sleep 8 & echo started")
+    claim(time.monotonic() - begin < 5, "the background process held it up")
+    claim(lines == ["| started", "exit 0"], str(lines))
+
+
+def test_much_output_is_cut(shell):
+    lines = order(shell, 1, 23, "sh", "-c", "yes some text | head -n 100000")
+    claim(len(lines) <= 21 and lines[-1] == "exit 0", f"{len(lines)} lines")
+
+
+def set_up():
+    subprocess.run(["ip", "netns", "add", NS], check=True)
+    for args in (["link", "add", "eth0", "type", "veth", "peer", "name", "eth1"],
+                 ["link", "set", "eth1", "up"], ["link", "set", "eth0", "up"],
+                 ["addr", "add", "10.9.0.1/24", "dev", "eth0"]):
+        subprocess.run(["ip", "-n", NS, *args], check=True)
+    holder = subprocess.Popen(["unshare", "--mount", "sh", "-c",
+                               "mount -t tmpfs tmpfs /run/ephor && echo up && exec sleep 600"],
+                              stdout=subprocess.PIPE)
+    claim(holder.stdout.readline() == b"up\n", "no mount namespace")
+    return holder
+
+
+def main():
+    global MOUNTS
+    if os.geteuid() != 0 or subprocess.run(["ip", "netns", "add", NS + "x"], check=False,
+                                           stderr=subprocess.DEVNULL).returncode != 0:
+        print("skipped: needs root and network namespaces")
+        return 77
+    subprocess.run(["ip", "netns", "del", NS + "x"], check=True)
+    made = not os.path.isdir(STATE)
+    os.makedirs(STATE, exist_ok=True)
+    shells = [["/bin/sh"]]
+    if shutil.which("busybox"):
+        shells.append(["busybox", "sh"])
+    failed = passed = 0
+    for shell in shells:
+        for name, test in sorted(globals().items()):
+            if not name.startswith("test_"):
+                continue
+            holder = set_up()
+            MOUNTS = f"/proc/{holder.pid}/ns/mnt"
+            try:
+                test(shell)
+                passed += 1
+            except (AssertionError, OSError, subprocess.SubprocessError) as e:
+                failed += 1
+                print(f"not ok {name} ({' '.join(shell)}): {e}")
+            finally:
+                holder.kill()
+                holder.wait()
+                subprocess.run(["ip", "netns", "del", NS], check=False)
+    if made:
+        os.rmdir(STATE)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+# The explorer: every state that a small cluster can reach, checked for what must never happen. The
+# core is compiled anew with small texts, so that states are small.
+EXPLORER_CPPFLAGS = $(AM_CPPFLAGS) -DNAME_SIZE=8 -DID_SIZE=24 -DTEXT_SIZE=8 -DADDRESS_SIZE=8 \
+	-DINTERFACE_SIZE=8 -DCONTROLLERS_MAX=3 -DBUDGET_MAX=3 -DEFFECTS_MAX=16
+EXPLORER_CFLAGS = $(AM_CFLAGS) -O2
+
+check_LIBRARIES += libexplorer.a
+libexplorer_a_CPPFLAGS = $(EXPLORER_CPPFLAGS)
+libexplorer_a_CFLAGS = $(EXPLORER_CFLAGS)
+libexplorer_a_SOURCES = \
+	tests/explorer/act.c tests/explorer/canonical.c tests/explorer/invariants.c \
+	tests/explorer/world.c tests/explorer/world.h \
+	orchestrator/core/adopt.c orchestrator/core/budget.c orchestrator/core/core.c \
+	orchestrator/core/decide.c orchestrator/core/explain.c orchestrator/core/journal.c \
+	orchestrator/core/orders.c orchestrator/core/recovery.c orchestrator/core/restart.c \
+	orchestrator/core/snapshot.c orchestrator/core/step.c orchestrator/core/verdict.c \
+	orchestrator/core/words.c
+
+check_PROGRAMS += explorer
+TESTS += explorer
+explorer_SOURCES = tests/explorer/explorer.c
+explorer_CPPFLAGS = $(EXPLORER_CPPFLAGS)
+explorer_CFLAGS = $(EXPLORER_CFLAGS)
+explorer_LDADD = libexplorer.a libbase.a
+
+# Does it find mistakes? Each of these has one planted in a copy of a file of the core, and succeeds
+# if the explorer finds the invariant violated that the mistake breaks. The object with the mistake
+# takes the place of the library's.
+EXPLORER_PLANTED = planted_grant planted_unreachable planted_budget planted_older planted_settle \
+	planted_unknown
+check_PROGRAMS += $(EXPLORER_PLANTED)
+TESTS += $(EXPLORER_PLANTED)
+EXTRA_DIST += tests/explorer/plant.sh
+plant = $(MKDIR_P) tests/explorer && \
+	sh $(srcdir)/tests/explorer/plant.sh $(srcdir)/orchestrator/core $@
+
+# A grant before the release is confirmed.
+planted_grant_SOURCES = tests/explorer/explorer.c
+nodist_planted_grant_SOURCES = tests/explorer/planted_grant.c
+planted_grant_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"WAIT-OUT"'
+planted_grant_CFLAGS = $(EXPLORER_CFLAGS)
+planted_grant_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_grant.c: orchestrator/core/recovery.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) recovery.c 's/PRE(vip->holder == NONE .*/(void)0;/' \
+	  's/core_vip(core, i)->phase == VIP_RELEASING || //' \
+	  's/if (vip->phase == VIP_FREE && is_addr/if (vip->phase != VIP_GRANTED \&\& is_addr/'
+
+# A release on a node that cannot be reached counts as done.
+planted_unreachable_SOURCES = tests/explorer/explorer.c
+nodist_planted_unreachable_SOURCES = tests/explorer/planted_unreachable.c
+planted_unreachable_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"WAIT-OUT"'
+planted_unreachable_CFLAGS = $(EXPLORER_CFLAGS)
+planted_unreachable_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_unreachable.c: orchestrator/core/recovery.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) recovery.c \
+	  's/result == RESULT_DONE || result == RESULT_ENDED/& || result == RESULT_UNREACHABLE/'
+
+# One move or restart more than the budget allows.
+planted_budget_SOURCES = tests/explorer/explorer.c
+nodist_planted_budget_SOURCES = tests/explorer/planted_budget.c
+planted_budget_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"BUDGET"'
+planted_budget_CFLAGS = $(EXPLORER_CFLAGS)
+planted_budget_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_budget.c: orchestrator/core/budget.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) budget.c 's/window_ms) < max)/window_ms) <= max)/'
+
+# The outcome of an older order of the same address is believed.
+planted_older_SOURCES = tests/explorer/explorer.c
+nodist_planted_older_SOURCES = tests/explorer/planted_older.c
+planted_older_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"NO-RESURRECTION"'
+planted_older_CFLAGS = $(EXPLORER_CFLAGS)
+planted_older_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_older.c: orchestrator/core/recovery.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) recovery.c 's/core_vip(core, v)->order == f->outcome.order &&//'
+
+# What follows from a step is left for the next fact.
+planted_settle_SOURCES = tests/explorer/explorer.c
+nodist_planted_settle_SOURCES = tests/explorer/planted_settle.c
+planted_settle_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
+planted_settle_CFLAGS = $(EXPLORER_CFLAGS)
+planted_settle_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_settle.c: orchestrator/core/recovery.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) recovery.c 's/for (int n = 0; settle_once(core, effects); n++)/int n = 0; settle_once(core, effects);/'
+
+# A service is moved because nobody knows how it is.
+planted_unknown_SOURCES = tests/explorer/explorer.c
+nodist_planted_unknown_SOURCES = tests/explorer/planted_unknown.c
+planted_unknown_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"QUORUM-ACTS"'
+planted_unknown_CFLAGS = $(EXPLORER_CFLAGS)
+planted_unknown_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_unknown.c: orchestrator/core/decide.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) decide.c 's/if (active->state == STATE_UNKNOWN)/if (false)/' \
+	  's/if (active->state != STATE_CRITICAL)/if (active->state == STATE_OK)/'
+
+CLEANFILES += tests/explorer/planted_*.c

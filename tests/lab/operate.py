@@ -1,0 +1,119 @@
+"""What operators do: maintenance, pause, failover, reload; and what they look at."""
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from lab import TOP, claim, free_port, wait_for
+from scenario import scenario
+
+
+@scenario()
+def page_api_and_metrics_answer_on_the_hosts_loopback(lab):
+    code, page = lab.page("/")
+    claim(code == 200 and "web" in page and "10.77.0.100" in page, f"the page: {code}")
+    code, text = lab.page("/api/v1/status")
+    claim(code == 200 and json.loads(text)["services"][0]["active"] == "n1", f"the API: {text}")
+    for path in ("/healthz", "/readyz"):
+        code, text = lab.page(path)
+        claim(code == 200, f"{path}: {code} {text}")
+    code, metrics = lab.page("/metrics")
+    claim(code == 200, f"/metrics: {code}")
+    done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True,
+                          text=True, check=False)
+    claim(done.returncode == 0 and done.stderr == "", f"promtool: {done.stdout}{done.stderr}")
+
+
+@scenario()
+def maintenance_drains_and_ends(lab):
+    lab.poll()
+    lab.ctl("maintenance", "n1", "--reason", "new disk")
+    lab.client_reaches("n2")
+    lab.in_journal("\\(rule 6, drain\\)")
+    claim(lab.node("n1")["maintenance"], "status does not show the maintenance")
+    refused = lab.ctl("failover", "web", "--to", "n1", "--yes", check=False)
+    claim(refused.returncode == 4, f"exit {refused.returncode} instead of 4 for a refusal")
+    claim("maintenance" in refused.stdout + refused.stderr, "the refusal does not say why")
+    lab.ctl("maintenance", "n1", "--off")
+    wait_for("nothing is under way", lambda: lab.is_settled("n2"))
+    lab.ctl("failover", "web", "--to", "n1", "--yes")
+    lab.client_reaches("n1")
+    outage = lab.outage()
+    claim(outage < 1, f"a planned move took {outage} s")
+
+
+@scenario()
+def pause_holds_and_resume_acts(lab):
+    lab.ctl("pause", "--reason", "backup")
+    lab.lab("break-service", 1)
+    lab.in_journal("hold web: nothing is done \\(rule 3, paused\\)")
+    claim(lab.active() == "n1" and lab.has_address(1), "something was done while paused")
+    claim("paused" in lab.ctl("why", "web").stdout, "why does not name the pause")
+    claim(lab.status()["cluster"]["paused"]["reason"] == "backup", "status does not tell the pause")
+    lab.ctl("resume")
+    lab.client_reaches("n2")
+
+
+@scenario()
+def reload_keeps_state_and_refuses_nonsense(lab):
+    lab.edit(('interval = "1s"', 'intervall = "1s"'))
+    lab.reload()
+    lab.in_log('intervall: unknown setting; did you mean .interval')
+    wait_for("status tells it", lambda: "intervall" in json.dumps(lab.status()["config"]))
+    lab.edit(('intervall = "1s"', 'interval = "700ms"'))
+    index = lab.journal()[-1]["index"]
+    lab.reload()
+    lab.in_journal("policy lab: adopted", after=index)
+    lab.settled()
+    _, totals = lab.watched()
+    claim(totals["none_ms"] == 0 and totals["moves"] == 0, f"the reload moved it: {totals}")
+
+
+@scenario()
+def two_ephords_do_not_share_a_directory(lab):
+    done = subprocess.run([os.path.join(lab.build, "ephord"), "-c", lab.path("ephor.conf")],
+                          capture_output=True, text=True, timeout=20, check=False)
+    claim(done.returncode == 75, f"exit {done.returncode} instead of 75: {done.stderr}")
+    claim("another ephord" in done.stderr, done.stderr)
+    lab.settled()
+
+
+@scenario(settle=False)
+def local_service_is_restarted_without_root(lab):
+    """The demo for those who are not root: no SSH, no address, as an ordinary user."""
+    user = pwd.getpwnam("nobody")
+    folder = tempfile.mkdtemp(prefix="ephor-local-")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    script = os.path.join(TOP, "etc/lab/local.sh")
+    socket = os.path.join(folder, "ctl.sock")
+    ephord = None
+
+    def ctl(*args):
+        return subprocess.run([*as_user, os.path.join(lab.build, "ephorctl"), "--socket", socket,
+                               *args], capture_output=True, text=True, check=False).stdout
+
+    def is_ok():
+        text = ctl("--json", "status")
+        return text and json.loads(text)["state"] == "ok"
+    try:
+        subprocess.run([*as_user, script, "up", folder, str(free_port())], check=True, cwd="/")
+        with open(lab.log_path, "ab") as log:
+            ephord = subprocess.Popen([*as_user, os.path.join(lab.build, "ephord"), "--config",
+                                       os.path.join(folder, "ephor.conf")], stdout=log, stderr=log,
+                                      cwd="/")
+        wait_for("the service is ok", is_ok)
+        subprocess.run([*as_user, script, "stop", folder], check=True, cwd="/")
+        wait_for("it is restarted", lambda: "works again after the restart" in
+                 ctl("journal", "-n", "100"))
+        wait_for("the service is ok again", is_ok)
+        ephord.terminate()
+        claim(ephord.wait(20) == 0, "ephord did not end cleanly")
+    finally:
+        if ephord is not None:
+            ephord.kill()
+            ephord.wait()
+        subprocess.run([*as_user, script, "down", folder], check=False, cwd="/")
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""The list of scenarios. Each gets a lab in which the service is steady on n1, unless it asks for
+less; a good end also needs that ephord ends cleanly on SIGTERM, that no sanitizer complained, and
+that the address never was on two nodes."""
+
+SCENARIOS = []
+
+# Settings that stand in the way of many failovers in a short time.
+HASTY = 'hold_down = "0s"; moves_max = 8; moves_window = "1s"; restart_window = "1s";'
+
+
+class Scenario:
+    """One promise, shown."""
+
+    def __init__(self, function, settings, edits, settle, seconds):
+        self.function = function
+        self.name = function.__name__
+        self.settings = settings
+        self.edits = edits
+        self.settle = settle
+        self.seconds = seconds
+
+    def run(self, lab):
+        if self.settings:
+            lab.edit(('vips = [ "web" ];', f'vips = [ "web" ]; {self.settings}'))
+        lab.edit(*self.edits)
+        if self.settle:
+            lab.start()
+            lab.settled()
+        self.function(lab)
+
+
+def scenario(settings="", edits=(), settle=True, seconds=10):
+    """settings: added to the service. edits: other changes of the configuration. settle=False: the
+    scenario starts ephord itself. seconds: about how long it takes, to plan by."""
+    def add(function):
+        SCENARIOS.append(Scenario(function, settings, edits, settle, seconds))
+        return function
+    return add

@@ -1,0 +1,45 @@
+# Unit tests of the base, the core and the machine over the log.
+EXTRA_DIST += tests/unit/core_fixture.h tests/unit/core_walk.h
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+UNIT_CORE_LIBS = libcore.a libbase.a $(CHECK_LIBS)
+UNIT_CORE_TESTS = test_core_adopt test_core_rules test_core_step test_core_verdict test_snapshot
+
+check_PROGRAMS += $(UNIT_CORE_TESTS)
+TESTS += $(UNIT_CORE_TESTS)
+
+test_core_adopt_SOURCES = tests/unit/test_core_adopt.c
+test_core_adopt_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_core_adopt_LDADD = $(UNIT_CORE_LIBS)
+
+test_core_rules_SOURCES = tests/unit/test_core_rules.c
+test_core_rules_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_core_rules_LDADD = $(UNIT_CORE_LIBS)
+
+test_core_step_SOURCES = tests/unit/test_core_step.c
+test_core_step_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_core_step_LDADD = $(UNIT_CORE_LIBS)
+
+test_core_verdict_SOURCES = tests/unit/test_core_verdict.c
+test_core_verdict_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_core_verdict_LDADD = $(UNIT_CORE_LIBS)
+
+test_snapshot_SOURCES = tests/unit/test_snapshot.c
+test_snapshot_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_snapshot_LDADD = $(UNIT_CORE_LIBS)
+
+check_PROGRAMS += test_machine test_text test_buf_json
+TESTS += test_machine test_text test_buf_json
+
+test_machine_SOURCES = tests/unit/test_machine.c
+test_machine_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+# Messages hold char *, and a test fills them with literals.
+test_machine_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_machine_LDADD = libproto.a $(UNIT_CORE_LIBS) $(PROTOBUF_C_LIBS)
+
+test_text_SOURCES = tests/unit/test_text.c
+test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_text_LDADD = libbase.a $(CHECK_LIBS)
+
+test_buf_json_SOURCES = tests/unit/test_buf_json.c
+test_buf_json_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_buf_json_LDADD = libbase.a $(CHECK_LIBS) -lm
