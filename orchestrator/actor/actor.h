@@ -71,6 +71,7 @@ struct actor_node {
     struct timer *retry; /* connect again */
     struct timer *beat;  /* the next hold line */
     int64_t back_off_ms;
+    int64_t patience_ms; /* for the first line of the lease channel */
     /* the lease channel */
     uint64_t seq;                /* of the last line sent */
     uint64_t answered_seq;       /* of the last line answered */

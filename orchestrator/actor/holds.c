@@ -339,7 +339,14 @@ void holds_check(struct actor *actor)
         if (is_open && owed->is_held && owed->announce_ms > 0 && now_ms >= owed->announce_ms)
             announce(node, owed);
     }
-    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
-        if (node->phase == NODE_OPENING && now_ms - node->sent_ms > node->connect_timeout_ms)
-            node_lost(node, "the lease channel does not answer");
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
+        if (node->phase != NODE_OPENING || now_ms - node->sent_ms <= node->patience_ms)
+            continue;
+        node->patience_ms *=
+            2; /* soon again, since a session is cheap; a slow node gets its time */
+        if (node->patience_ms > node->connect_timeout_ms)
+            node->patience_ms = node->connect_timeout_ms;
+        node->back_off_ms = 0;
+        node_lost(node, "the lease channel does not answer");
+    }
 }

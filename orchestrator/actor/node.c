@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACK_OFF_MIN_MS = 100, BACK_OFF_MAX_MS = 5000, TELL_AGAIN_MS = 5000 };
+enum { PATIENCE_MS = 800, BACK_OFF_MIN_MS = 100, BACK_OFF_MAX_MS = 5000, TELL_AGAIN_MS = 5000 };
 
 static void on_retry(void *data);
 
@@ -68,7 +68,7 @@ void node_lost(struct actor_node *node, const char *why)
     tell_reach(node, false, node->problem[0] != '\0' ? node->problem : why);
     close_session(node);
     timer_start(node->retry, splayed(node), 0);
-    node->back_off_ms *= 2;
+    node->back_off_ms = node->back_off_ms == 0 ? BACK_OFF_MIN_MS : node->back_off_ms * 2;
     if (node->back_off_ms > BACK_OFF_MAX_MS)
         node->back_off_ms = BACK_OFF_MAX_MS;
 }
@@ -77,6 +77,7 @@ void node_is_open(struct actor_node *node)
 {
     node->phase = NODE_OPEN;
     node->back_off_ms = BACK_OFF_MIN_MS;
+    node->patience_ms = PATIENCE_MS;
     node->problem[0] = '\0';
     tell_reach(node, true, "");
     holds_send(node);
@@ -193,6 +194,7 @@ static void add_node(struct actor *actor, const Ephor__Node *policy)
     node->connect_timeout_ms = policy->connect_timeout_ms;
     node->is_listed = true;
     node->back_off_ms = BACK_OFF_MIN_MS;
+    node->patience_ms = PATIENCE_MS;
     node->retry = timer_new(actor->loop, on_retry, node);
     node->beat = timer_new(actor->loop, on_beat, node);
     PRE(node->retry != NULL && node->beat != NULL);

@@ -80,19 +80,18 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(17, OPERATOR, "operator", "an operator asked for it")                                        \
     X(18, WAITING, "waiting", "waiting for the first answers about all members")                   \
     X(19, OUT_OF_REACH, "out-of-reach",                                                            \
-      "a node that cannot be worked on loses its addresses when their leases end: the service "    \
-      "leaves it, though it works")
+      "a node out of reach loses its addresses with their leases: the service leaves it")
 
-#define EVENT_LIST(X)                                                                             \
-    X(POLICY, "policy")                                                                           \
-    X(LEADER, "leader")                                                                           \
-    X(CHECK, "check")                                                                             \
-    X(MEMBER, "member")                                                                           \
-    X(NODE, "node")                                                                               \
-    X(REACH, "reach")                                                                             \
-    X(DECISION, "decision") X(HOLD, "hold") X(ORDER, "order") X(OUTCOME, "outcome") X(VIP, "vip") \
-        X(SERVICE, "service") X(OPERATOR, "operator") X(SIGHT, "sight") X(CALM, "calm")           \
-            X(REFUSED, "refused")
+#define EVENT_LIST(X)                                                                           \
+    X(POLICY, "policy")                                                                         \
+    X(LEADER, "leader")                                                                         \
+    X(CHECK, "check")                                                                           \
+    X(MEMBER, "member")                                                                         \
+    X(NODE, "node")                                                                             \
+    X(REACH, "reach")                                                                           \
+    X(DECISION, "decision")                                                                     \
+    X(HOLD, "hold") X(ORDER, "order") X(OUTCOME, "outcome") X(VIP, "vip") X(SERVICE, "service") \
+        X(OPERATOR, "operator") X(SIGHT, "sight") X(CALM, "calm") X(REFUSED, "refused")
 
 enum phase {
 #define WORD(name, ...) PHASE_##name,

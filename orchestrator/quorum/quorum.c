@@ -112,13 +112,29 @@ static void arm_tick(struct quorum *q)
 
 /* ---------------------------------------------------------------- leadership, policy */
 
+static void propose_calm(struct quorum *q)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Calm calm = EPHOR__CALM__INIT;
+    calm.controller = q->controller;
+    calm.calm = q->is_calm;
+    calm.reason = q->calm_text;
+    fact.body_case = EPHOR__FACT__BODY_CALM;
+    fact.calm = &calm;
+    if (q->is_leading && q->machine.core != NULL)
+        quorum_propose(q, &fact, NULL, 0, NULL);
+}
+
 static void on_leader_told(struct quorum *q, int err, uint64_t index)
 {
     (void)index;
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
         q->leader_told_term = 0; /* said again with the next entry */
-    else
-        peers_send_policy(q); /* the checkers tell all they know to a new leader */
+        return;
+    }
+    peers_send_policy(q); /* the checkers tell all they know to a new leader */
+    if (!q->is_calm)
+        propose_calm(q); /* a leader's first fact counts as calm */
 }
 
 /* The first fact of a term that has a policy: who leads. */
@@ -269,19 +285,6 @@ static void on_storage(void *data, int err, const char *text)
 }
 
 /* ---------------------------------------------------------------- self-doubt */
-
-static void propose_calm(struct quorum *q)
-{
-    Ephor__Fact fact = EPHOR__FACT__INIT;
-    Ephor__Calm calm = EPHOR__CALM__INIT;
-    calm.controller = q->controller;
-    calm.calm = q->is_calm;
-    calm.reason = q->calm_text;
-    fact.body_case = EPHOR__FACT__BODY_CALM;
-    fact.calm = &calm;
-    if (q->is_leading && q->machine.core != NULL)
-        quorum_propose(q, &fact, NULL, 0, NULL);
-}
 
 /* Did this process lag, or was the machine suspended? Then stop acting until it is calm. */
 static void watch_self(struct quorum *q)
