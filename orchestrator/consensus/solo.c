@@ -49,7 +49,7 @@ struct engine {
     bool is_writing;
     enum solo_phase phase;
     uint64_t term;
-    bool has_led; /* in this run */
+    bool has_led;           /* in this run */
     uint64_t last_index;    /* durable, hence committed */
     uint64_t applied_index; /* handed to on_entry, or skipped as a no-op */
     struct proposal_queue waiting;

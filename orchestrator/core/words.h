@@ -48,6 +48,7 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(ENDED, "lease ended")       \
     X(LOST, "lost")
 
+/* clang-format off */
 /* Why Ephor acts, or does not: the numbered rules of ephord(8), "WHEN EPHOR ACTS".
  * X(number, NAME, "name", "the rule") */
 #define RULE_LIST(X)                                                                               \
@@ -81,17 +82,24 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(18, WAITING, "waiting", "waiting for the first answers about all members")                   \
     X(19, OUT_OF_REACH, "out-of-reach",                                                            \
       "a node out of reach loses its addresses with their leases: the service leaves it")
-
-#define EVENT_LIST(X)                                                                           \
-    X(POLICY, "policy")                                                                         \
-    X(LEADER, "leader")                                                                         \
-    X(CHECK, "check")                                                                           \
-    X(MEMBER, "member")                                                                         \
-    X(NODE, "node")                                                                             \
-    X(REACH, "reach")                                                                           \
-    X(DECISION, "decision")                                                                     \
-    X(HOLD, "hold") X(ORDER, "order") X(OUTCOME, "outcome") X(VIP, "vip") X(SERVICE, "service") \
-        X(OPERATOR, "operator") X(SIGHT, "sight") X(CALM, "calm") X(REFUSED, "refused")
+#define EVENT_LIST(X)                                                                              \
+    X(POLICY, "policy")                                                                            \
+    X(LEADER, "leader")                                                                            \
+    X(CHECK, "check")                                                                              \
+    X(MEMBER, "member")                                                                            \
+    X(NODE, "node")                                                                                \
+    X(REACH, "reach")                                                                              \
+    X(DECISION, "decision")                                                                        \
+    X(HOLD, "hold")                                                                                \
+    X(ORDER, "order")                                                                              \
+    X(OUTCOME, "outcome")                                                                          \
+    X(VIP, "vip")                                                                                  \
+    X(SERVICE, "service")                                                                          \
+    X(OPERATOR, "operator")                                                                        \
+    X(SIGHT, "sight")                                                                              \
+    X(CALM, "calm")                                                                                \
+    X(REFUSED, "refused")
+/* clang-format on */
 
 enum phase {
 #define WORD(name, ...) PHASE_##name,

@@ -68,8 +68,8 @@ lengths() { # DIR
 globals() { # OBJECTS...: no mutable state at file scope, but for the log's sink
     local object
     for object in "$@"; do
-        nm "$object" 2>/dev/null | grep -E ' [bBdD] ' | grep -vE ' (sink|__|completed|_)' |
-            sed "s|^|$(basename "$object"):1: mutable state at file scope: |"
+        objdump -t "$object" 2>/dev/null | grep -E ' O \.(data|bss)[[:space:]]' | awk '{print $NF}' |
+            grep -vE '^(sink|__|_)' | sed "s|^|$(basename "$object"):1: mutable state at file scope: |"
     done
 }
 purity() { # OBJECTS...: the core calls nothing that does I/O, reads a clock or allocates
@@ -132,8 +132,9 @@ if command -v clang-tidy >/dev/null; then
         -- -std=c11 -D_GNU_SOURCE -I"$src" 2>/dev/null | grep -E 'warning:|error:')
 fi
 if command -v shellcheck >/dev/null; then
-    tell_all < <(shellcheck -S warning -f gcc quickstart autogen.sh .ci/run etc/lab/*.sh actions/scripts/*.sh \
+    tell_all < <(shellcheck -S warning -f gcc quickstart autogen.sh .ci/run etc/lab/*.sh \
         checks/plugins/*.sh tests/lint/*.sh 2>&1)
+    tell_all < <(shellcheck -s sh -S warning -f gcc actions/scripts/*.sh 2>&1)
 fi
 if command -v mandoc >/dev/null; then
     tell_all < <(mandoc -Tlint -W warning doc/*.[578] 2>&1)
