@@ -5,4 +5,5 @@ EXTRA_DIST += $(man_MANS) doc/measurements.md \
 	doc/decisions/0002-policy-in-the-state.md \
 	doc/decisions/0003-restart-is-the-members.md \
 	doc/decisions/0004-lateness-of-the-leader.md \
-	doc/decisions/0005-leases-while-the-disk-is-full.md
+	doc/decisions/0005-leases-while-the-disk-is-full.md \
+	doc/decisions/0006-out-of-reach.md
