@@ -111,7 +111,7 @@ set_life() { # $addr $dev for $left seconds
 hold() { # EPOCH BOOT UNTIL CAP words...
     e=$1 b=$2 until=$3 cap=$4; shift 4
     if [ "$b" != "$boot" ]; then say "refused $seq the node was started anew"; return; fi
-    if ! see_epoch "$e"; then say "refused $seq epoch $e is old, $epoch was seen"; return; fi
+    if ! see_epoch "$e"; then say "refused $seq epoch $e is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"; return; fi
     now
     left=$(((until - uptime) / 100))
     if [ $# -gt 0 ] && [ $left -lt 1 ]; then say "refused $seq too late"; return; fi

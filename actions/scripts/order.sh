@@ -44,11 +44,11 @@ if command -v flock >/dev/null 2>&1; then
 fi
 epoch=0; [ -r $dir/epoch ] && read -r epoch <$dir/epoch
 [ "$b" = "$boot" ] || { say "refused the node was started anew"; exit 1; }
-[ "$e" -ge "${epoch:-0}" ] || { say "refused epoch $e is old, $epoch was seen"; exit 1; }
+[ "$e" -ge "${epoch:-0}" ] || { say "refused epoch $e is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"; exit 1; }
 last=0 result=
 [ -r "$dir/order.$key" ] && read -r last result <"$dir/order.$key"
 case $last in ''|*[!0-9]*) last=0 ;; esac
-if [ "$last" -gt "$order" ]; then say "refused a newer order was carried out"; exit 1; fi
+if [ "$last" -gt "$order" ]; then say "refused a newer order was carried out (if Ephor was set up anew: rm -r $dir there)"; exit 1; fi
 if [ "$last" -eq "$order" ]; then
     case $result in
     begun) say "unknown" ;;
