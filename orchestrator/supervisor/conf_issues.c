@@ -105,9 +105,9 @@ void conf_issues_tell(const struct conf_issues *issues, struct conf_report *repo
     size_t count = 0;
     for (const struct conf_issue *i = issues->first; i != NULL; i = i->next)
         sorted[count++] = i;
+    /* cppcheck-suppress uninitvar ; the first `count` of them were set above */
     qsort(sorted, count, sizeof(sorted[0]), by_place);
     for (size_t i = 0; i < count; i++)
-        /* cppcheck-suppress uninitvar ; the first `count` of them were set above */
         tell(sorted[i], sorted[i]->is_warning ? &report->warnings : &report->errors);
     if (issues->errors > ISSUES_MAX)
         buf_format(&report->errors, "and %u more errors\n", issues->errors - ISSUES_MAX);
