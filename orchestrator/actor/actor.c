@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BEAT_MS = 50, TELL_STATUS_MS = 2000 };
+enum { BEAT_MS = 50, TELL_STATUS_MS = 2000, STOP_MS = 200 };
 
 struct actor_node *actor_find_node(const struct actor *actor, const char *name)
 {
@@ -265,6 +265,19 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     return ERR_OK;
 }
 
+static void on_stopped(void *data)
+{
+    struct actor *actor = data;
+    timer_free(actor->resend);
+    outbox_close(actor);
+    holds_close(actor);
+    free_identities(actor);
+    link_free(actor->quorum);
+    link_free(actor->status);
+    timer_free(actor->beat);
+    process_done(actor->process);
+}
+
 static void on_stop(void *data)
 {
     struct actor *actor = data;
@@ -273,14 +286,11 @@ static void on_stop(void *data)
         owed->is_listed = false;
     drop_unlisted(actor);
     nodes_close(actor);
+    /* programs on this machine get a moment to end, so that they are reaped */
     timer_free(actor->beat);
-    timer_free(actor->resend);
-    outbox_close(actor);
-    holds_close(actor);
-    free_identities(actor);
-    link_free(actor->quorum);
-    link_free(actor->status);
-    process_done(actor->process);
+    actor->beat = timer_new(actor->loop, on_stopped, actor);
+    PRE(actor->beat != NULL);
+    timer_start(actor->beat, STOP_MS, 0);
 }
 
 int actor_main(uint32_t instance, int control_fd)
