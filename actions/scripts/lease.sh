@@ -1,26 +1,20 @@
 # The lease loop. Sent to a node over one long-lived channel; needs a POSIX shell, ip and /proc.
 # Protocol (one line each way):
-#   node:   ready UPTIME BOOT EPOCH FEATURE...             once, at the start
+#   node:   ready UPTIME BOOT EPOCH                        once, at the start
 #   leader: hold SEQ EPOCH BOOT UNTIL CAP [+|=]ADDR@DEV ...   the complete set to hold now
 #   node:   held SEQ UPTIME BOOT EPOCH ADDR@DEV ...        what is held after that
 #           refused SEQ REASON...                          nothing was changed
 #           foreign SEQ ADDR@DEV                           before held: there, but not ours
-#           failed SEQ ADDR@DEV TEXT                       before held: it could not be set
 #   leader: announce ADDR@DEV
 #   node:   error TEXT                                     something else went wrong
 # UPTIME, UNTIL, CAP are centiseconds of this node's /proc/uptime. "+" acquires: it may create the
 # address. "=" extends: it never does. Values are checked by patterns and never evaluated.
 # End of input: exit; addresses stay and end by their own lifetime.
-# Several sessions may be open; one speaks. A line of a higher epoch, or of the same epoch from a
-# session that began later, takes over and ends the session that spoke before; what is still on its
-# way to that one is never carried out.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 LC_ALL=C; export LC_ALL
 umask 077
 dir=/run/ephor
 label=ephor
-nl='
-'
 boot= ; read -r boot </proc/sys/kernel/random/boot_id
 
 now() { # -> $uptime, centiseconds
@@ -41,42 +35,17 @@ see_epoch() {
     fi
     return 0
 }
-# Is this session the one to speak, with epoch $1? See the top.
-take_over() {
-    their_boot='' their_epoch=0 their_start=0 their_pid=0
-    [ -r $dir/session ] && read -r their_boot their_epoch their_start their_pid <$dir/session
-    if [ "$their_boot" = "$boot" ]; then
-        [ "$their_pid" = $$ ] && [ "$their_epoch" = "$1" ] && return 0
-        if [ "$1" = "$their_epoch" ] && [ $started -le "$their_start" ]; then return 1; fi
-        if [ "$their_pid" != $$ ]; then
-            case $(tr '\0' ' ' </proc/"$their_pid"/cmdline 2>/dev/null) in
-            *ephor-lease*) kill "$their_pid" 2>/dev/null ;;
-            esac
-        fi
-    fi
-    printf '%s\n' "$boot $1 $started $$" >$dir/session.new && mv $dir/session.new $dir/session
-}
-pause() { sleep 0.1 2>/dev/null || sleep 1; }
 locked() { # run "$@" while no other shell of ours changes anything
-    tries=0
     if command -v flock >/dev/null 2>&1; then
-        exec 9>>$dir/lock
-        until flock -n 9; do
-            tries=$((tries + 1))
-            if [ $tries -gt 20 ]; then
-                exec 9>&-
-                say "refused $seq another session holds the lock"
-                return
-            fi
-            pause
-        done
+        exec 9>>$dir/lock && flock -w 2 9 || { say "refused $seq another session holds the lock"; return; }
         "$@"
         exec 9>&-
     else
+        tries=0
         until mkdir $dir/lock.d 2>/dev/null; do
             tries=$((tries + 1))
             if [ $tries -gt 20 ]; then rmdir $dir/lock.d 2>/dev/null; tries=0; fi
-            pause
+            sleep 0.1 2>/dev/null || sleep 1
         done
         "$@"
         rmdir $dir/lock.d
@@ -98,27 +67,13 @@ label_of() {
     [ ${#mark} -le 15 ] || mark=$dev:e
 }
 # Does this line of `ip -o addr show` show an address with our mark? IPv4: the label. IPv6 has no
-# labels: a /128 with a lifetime and without duplicate address detection that is in our list.
+# labels: a /128 with a lifetime and without duplicate address detection.
 is_marked() { # "N: DEV FAMILY ADDR/LEN REST..."
     case $1 in
     *" inet "*) case $1 in *" $dev:ephor"*|*" $dev:eph\\ "*|*" $dev:e\\ "*) return 0 ;; esac ;;
-    *"/128 "*" nodad "*)
-        case $1 in *"valid_lft forever"*) return 1 ;; esac
-        six=${1#* inet6 }; six=${six%%/*}
-        case $list in *" $six@$dev "*) return 0 ;; esac ;;
+    *"/128 "*" nodad "*) case $1 in *"valid_lft forever"*) ;; *) return 0 ;; esac ;;
     esac
     return 1
-}
-# The IPv6 addresses that we ever put here -> $list: " ADDR@DEV ADDR@DEV "
-read_list() {
-    list=
-    [ -r $dir/six ] && read -r list <$dir/six
-    list=" $list "
-}
-add_to_list() { # $addr $dev
-    case $list in *" $addr@$dev "*) return 0 ;; esac
-    list="$list$addr@$dev "
-    printf '%s\n' "$list" >$dir/six.new && mv $dir/six.new $dir/six
 }
 # What is at $addr on any interface: none, ours (on $dev, with our mark), foreign. -> $there
 look() {
@@ -128,24 +83,16 @@ look() {
     there=foreign
     case $found in *" $dev "*) is_marked "$found" && there=ours ;; esac
 }
-# All of ours -> $ours: " ADDR@DEV ADDR@DEV ". Fails when that cannot be told for certain: an empty
-# answer confirms a release.
+# All of ours -> $ours: " ADDR@DEV ADDR@DEV "
 list_ours() {
-    ours=' ' tries=0
-    until shown=$(ip -o addr show 2>&1) && case $shown in *"Dump was interrupted"*) false ;; esac; do
-        tries=$((tries + 1))
-        if [ $tries -gt 5 ]; then
-            say "error the addresses cannot be listed: ${shown%%"$nl"*}"
-            return 1
-        fi
-    done
+    ours=' '
     while IFS= read -r found; do
         dev=${found#*: }; dev=${dev%% *}; dev=${dev%@*}
         is_marked "$found" || continue
-        addr=${found#* inet* }; addr=${addr%%/*}
+        addr=${found#*inet* }; addr=${addr%%/*}
         ours="$ours$addr@$dev "
     done <<EOF
-$shown
+$(ip -o addr show 2>/dev/null)
 EOF
 }
 
@@ -157,7 +104,6 @@ set_life() { # $addr $dev for $left seconds
         label_of
         ip addr replace "$addr/32" dev "$dev" label "$mark" valid_lft "$left" preferred_lft "$left" 2>&1
     else
-        add_to_list || { echo "cannot write $dir/six"; return 1; }
         ip -6 addr replace "$addr/128" dev "$dev" nodad valid_lft "$left" preferred_lft "$left" 2>&1
     fi
 }
@@ -170,34 +116,27 @@ hold() { # EPOCH BOOT UNTIL CAP words...
     left=$(((until - uptime) / 100))
     if [ $# -gt 0 ] && [ $left -lt 1 ]; then say "refused $seq too late"; return; fi
     if [ $((until - uptime)) -gt "$cap" ]; then say "refused $seq dated too far ahead"; return; fi
-    if ! take_over "$e"; then say "refused $seq a newer session took over"; return; fi
-    read_list
     keep=' '
     for word in "$@"; do keep="$keep${word#?} "; done
-    list_ours || return
+    list_ours
     for w in $ours; do case $keep in *" $w "*) ;; *) drop "$w" ;; esac; done
     for word in "$@"; do
         how=${word%"${word#?}"}; w=${word#?}
-        if ! parse "$w"; then say "failed $seq $w malformed address"; continue; fi
+        if ! parse "$w"; then say "error malformed address $w"; continue; fi
         now; left=$(((until - uptime) / 100)); [ $left -ge 1 ] || break
         look
         case $there in
         foreign) say "foreign $seq $w"; continue ;;
         none) [ "$how" = + ] || continue ;;
         esac
-        problem=$(set_life) || say "failed $seq $w ${problem%%"$nl"*}"
-        [ $fam = -4 ] || read_list
+        problem=$(set_life) || say "error $w: $problem"
     done
-    list_ours || return
-    now
+    list_ours; now
     say "held $seq $uptime $boot $epoch$ours"
 }
 
 announce() { # ADDR@DEV
     parse "$1" || { say "error malformed address $1"; return; }
-    read_list
-    look
-    [ $there = ours ] || return # it ended meanwhile: say nothing in its name
     if [ $fam = -6 ]; then
         ping -6 -c 1 -W 1 -I "$addr" ff02::1%"$dev" >/dev/null 2>&1 &
     elif command -v arping >/dev/null 2>&1; then
@@ -227,14 +166,17 @@ if [ ! -w $dir ] && [ ! -w /run ]; then
 fi
 mkdir -p $dir 2>/dev/null
 if [ ! -w $dir ]; then say "error cannot write $dir as $(id -un)"; exit 1; fi
+# A newer session ends the older one; the last one to start stays.
+if [ -r $dir/lease.pid ]; then
+    read -r old <$dir/lease.pid
+    case $old in ''|*[!0-9]*) ;; *)
+        case $(tr '\0' ' ' </proc/"$old"/cmdline 2>/dev/null) in *ephor-lease*) kill "$old" 2>/dev/null ;; esac ;;
+    esac
+fi
+printf '%s\n' $$ >$dir/lease.pid
 epoch=0; [ -r $dir/epoch ] && read -r epoch <$dir/epoch
-features=
-for p in flock arping nft; do
-    command -v $p >/dev/null 2>&1 && features="$features $p"
-done
 now
-started=$uptime
-say "ready $uptime $boot ${epoch:-0}$features"
+say "ready $uptime $boot ${epoch:-0}"
 set -f
 while read -r verb a1 rest; do
     case $verb in

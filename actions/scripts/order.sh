@@ -40,13 +40,7 @@ done
 # One order at a time for each key, so that its memory is true.
 if command -v flock >/dev/null 2>&1; then
     exec 9>>"$dir/order.$key.lock"
-    now
-    give_up=$((uptime + timeout * 100))
-    until flock -n 9; do
-        [ "$uptime" -lt "$give_up" ] || { say "refused an earlier order still runs"; exit 1; }
-        sleep 0.1 2>/dev/null || sleep 1
-        now
-    done
+    flock -w "$timeout" 9 || { say "refused an earlier order still runs"; exit 1; }
 fi
 epoch=0; [ -r $dir/epoch ] && read -r epoch <$dir/epoch
 [ "$b" = "$boot" ] || { say "refused the node was started anew"; exit 1; }
