@@ -83,16 +83,18 @@ look() {
     there=foreign
     case $found in *" $dev "*) is_marked "$found" && there=ours ;; esac
 }
-# All of ours -> $ours: " ADDR@DEV ADDR@DEV "
+# All of ours -> $ours: " ADDR@DEV ADDR@DEV ". Fails when they cannot be listed: "none" would be
+# taken for a release.
 list_ours() {
     ours=' '
+    listed=$(ip -o addr show 2>&1) || return 1
     while IFS= read -r found; do
         dev=${found#*: }; dev=${dev%% *}; dev=${dev%@*}
         is_marked "$found" || continue
         addr=${found#*inet* }; addr=${addr%%/*}
         ours="$ours$addr@$dev "
     done <<EOF
-$(ip -o addr show 2>/dev/null)
+$listed
 EOF
 }
 
@@ -118,7 +120,7 @@ hold() { # EPOCH BOOT UNTIL CAP words...
     if [ $((until - uptime)) -gt "$cap" ]; then say "refused $seq dated too far ahead"; return; fi
     keep=' '
     for word in "$@"; do keep="$keep${word#?} "; done
-    list_ours
+    if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
     for w in $ours; do case $keep in *" $w "*) ;; *) drop "$w" ;; esac; done
     for word in "$@"; do
         how=${word%"${word#?}"}; w=${word#?}
@@ -131,7 +133,8 @@ hold() { # EPOCH BOOT UNTIL CAP words...
         esac
         problem=$(set_life) || say "error $w: $problem"
     done
-    list_ours; now
+    if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
+    now
     say "held $seq $uptime $boot $epoch$ours"
 }
 

@@ -184,6 +184,21 @@ def test_a_newer_session_ends_the_older(shell):
     second.close()
 
 
+def test_a_release_is_not_confirmed_blindly(shell):
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+10.9.0.100@eth0"))
+    p.line("held 1")
+    path = os.path.realpath("/usr/sbin/ip")
+    subprocess.run(["nsenter", f"--mount={MOUNTS}", "sh", "-c",
+                    "printf '#!/bin/sh\\nexit 2\\n' >/run/ephor/broken && "
+                    f"chmod 755 /run/ephor/broken && mount --bind /run/ephor/broken {path}"],
+                   check=True)
+    p.send(hold(2, 1))
+    line = p.any_line()
+    claim(line.startswith("refused 2 the addresses cannot be listed"), line)
+    p.close()
+
+
 def order(shell, epoch, number, *argv, until=3000, timeout=5, key="web"):
     p = Program(shell, "order.sh")
     p.send(f"{epoch} {BOOT} {uptime() + until} {number} {key} {timeout} {len(argv)}", *argv)
