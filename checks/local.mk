@@ -61,5 +61,3 @@ EXTRA_DIST += \
 	tests/plugins/no_format.txt tests/plugins/no_interpreter.txt \
 	tests/plugins/not_executable.sh tests/plugins/only_stderr.sh
 
-man_MANS += doc/ephor-plugins.7
-EXTRA_DIST += doc/ephor-plugins.7
