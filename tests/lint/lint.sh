@@ -72,14 +72,14 @@ globals() { # OBJECTS...: no mutable state at file scope, but for the log's sink
             grep -vE '^(sink|__|_)' | sed "s|^|$(basename "$object"):1: mutable state at file scope: |"
     done
 }
-# The core calls itself, a few words of base/, and what only looks at memory: a list of what is
+# Each of the two pure folders calls itself, a few words of base/, and what only looks at memory: a list of what is
 # allowed, so that nothing slips through (no I/O, no clock, no allocation, no locale).
 purity() { # OBJECTS...
     local object symbol file line own
     own=$(nm --defined-only "$@" | awk '$2 ~ /[TRDB]/ { print $3 }' | sort -u)
     for object in "$@"; do
-        file=$(basename "$object" .o)
-        file=orchestrator/core/${file#libcore_a-}.c
+        file=$(basename "$object" .o).c
+        file=orchestrator/$(basename "$(dirname "$object")")/${file#lib*_a-}
         while read -r symbol; do
             line=$(grep -nw "$symbol" "$src/$file" 2>/dev/null | head -n 1 | cut -d: -f1)
             echo "$file:${line:-1}: purity: the core uses $symbol"
@@ -149,6 +149,7 @@ done
     tell "tests/lint/lint.sh:1: purity: nothing is built in $build"
 tell_all < <(own_rules "$src")
 tell_all < <(purity "$build"/orchestrator/core/*.o)
+tell_all < <(purity "$build"/orchestrator/raft/*.o)
 tell_all < <(globals "$build"/orchestrator/core/*.o "$build"/orchestrator/*/*-*.o)
 if command -v clang-format >/dev/null; then
     tell_all < <(sources "$src" | xargs clang-format --dry-run --ferror-limit=1 2>&1 | grep -E 'warning:|error:' | head -n 20)
