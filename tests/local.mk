@@ -18,3 +18,4 @@ check-lab: all
 
 include tests/unit/local.mk
 include tests/explorer/local.mk
+include tests/raft/cases.mk

@@ -72,8 +72,9 @@ globals() { # OBJECTS...: no mutable state at file scope, but for the log's sink
             grep -vE '^(sink|__|_)' | sed "s|^|$(basename "$object"):1: mutable state at file scope: |"
     done
 }
-# Each of the two pure folders calls itself, a few words of base/, and what only looks at memory: a list of what is
-# allowed, so that nothing slips through (no I/O, no clock, no allocation, no locale).
+# Each of the two pure folders calls itself, a few words of base/, and what only looks at memory: a
+# list of what is allowed, so that nothing slips through (no I/O, no clock, no allocation, no
+# locale).
 purity() { # OBJECTS...
     local object symbol file line own
     own=$(nm --defined-only "$@" | awk '$2 ~ /[TRDB]/ { print $3 }' | sort -u)

@@ -1,0 +1,6 @@
+# Named cases of the consensus core.
+check_PROGRAMS += test_raft
+TESTS += test_raft
+test_raft_SOURCES = tests/raft/test_raft.c tests/raft/cluster.c tests/raft/cluster.h
+test_raft_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_raft_LDADD = libraft.a libbase.a $(CHECK_LIBS)
