@@ -9,6 +9,6 @@ libsupervisor_a_SOURCES = \
 sbin_PROGRAMS += ephord
 ephord_SOURCES = orchestrator/ephord.c
 ephord_LDADD = libsupervisor.a libconf.a libchecker.a libquorum.a libactor.a libstatus.a \
-	libconsensus.a libactions.a libchecks.a libsys.a libproto.a libcore.a libbase.a \
+	libconsensus.a libactions.a libchecks.a libsys.a libproto.a libraft.a libcore.a libbase.a \
 	$(UV_LIBS) $(CURL_LIBS) $(SSH2_LIBS) $(CONFIG_LIBS) $(SSL_LIBS) $(MHD_LIBS) \
 	$(JANSSON_LIBS) $(SQLITE_LIBS) $(PROTOBUF_C_LIBS) $(CAPNG_LIBS) $(XXHASH_LIBS) -lm -lpthread

@@ -11,6 +11,7 @@
 #define CONSENSUS_ENGINE_H
 
 #include "orchestrator/base/err.h"
+#include "orchestrator/proto/ephor.pb-c.h"
 #include "orchestrator/sys/loop.h"
 
 #include <stdbool.h>
@@ -27,12 +28,21 @@ struct engine_callbacks {
     void (*on_leadership)(void *data, bool is_leader, uint64_t term);
     /* Storage works again (0) or not (negative error); while it does not, nothing is committed. */
     void (*on_storage)(void *data, int err, const char *text);
+    /* The members of the cluster are these now; at the start, too. NULL: nobody is interested. */
+    void (*on_members)(void *data, const Ephor__Membership *members);
+    /* A message to another member, which may be lost. The only one that may run inside a call of
+     * this interface. NULL: there are no others. */
+    void (*on_send)(void *data, uint32_t to, const void *bytes, size_t size);
 };
 
 struct engine_params {
     const char *state_dir; /* must exist; locked for as long as the engine lives */
     uint32_t controller;   /* own id */
+    const char *name;      /* own name, for the membership that a founder begins with; NULL: "" */
+    bool joins;            /* a new log waits to be given members; otherwise it founds a cluster */
     uint32_t trailing;     /* entries kept behind a snapshot; 0 = 1024 */
+    uint32_t election_ms;  /* minimum election timeout; 0 = 300 */
+    uint32_t heartbeat_ms; /* 0 = a sixth of that */
     const struct engine_callbacks *callbacks; /* borrowed for life */
     void *data;
 };
@@ -66,6 +76,42 @@ bool engine_wants_snapshot(const struct engine *engine);
 void engine_snapshot(struct engine *engine, uint64_t index, const void *bytes, size_t size);
 
 uint64_t engine_commit_index(const struct engine *engine);
+
+/* ---- several controllers */
+
+/* A message from another member arrived, or a link to it was opened anew. May call back. */
+void engine_receive(struct engine *engine, uint32_t from, const void *bytes, size_t size);
+void engine_connected(struct engine *engine, uint32_t id);
+
+/* Propose other members (copied), as engine_propose does; by one server at a time. ERR_INVALID: it
+ * is not such a change; ERR_AGAIN: not leading, or another change is under way; ERR_STALE: the
+ * log of the one that is to get a vote is too far behind. */
+void engine_change(struct engine *engine, const Ephor__Membership *members, engine_propose_cb *cb,
+                   void *data);
+
+/* Hand leadership over to that member, 0: to the one that is closest. It has begun, or ERR_AGAIN:
+ * not leading, or it is being handed over already; ERR_NOT_FOUND: nobody to hand over to. */
+int engine_transfer(struct engine *engine, uint32_t to);
+
+/* A number of this storage, drawn when it was created: another disk has another one. */
+uint64_t engine_incarnation(const struct engine *engine);
+const Ephor__Membership *engine_members(const struct engine *engine); /* borrowed */
+
+struct engine_status {
+    uint64_t term, commit_index, applied_index, first_index, last_index, snapshot_index;
+    uint32_t leader;  /* 0: unknown */
+    const char *role; /* "leader", "follower", ... */
+    bool is_working;  /* leads, and its own term has committed */
+};
+void engine_status(const struct engine *engine, struct engine_status *status);
+
+struct engine_peer {
+    uint64_t match_index;
+    int64_t answered_ms; /* CLOCK_BOOTTIME; 0: never in this term */
+    bool is_snapshotting;
+};
+/* What a leader knows of a member; false: not leading, or no such member. */
+bool engine_peer(const struct engine *engine, uint32_t id, struct engine_peer *peer);
 
 /* ---- the journal, kept beside the log in the same storage and the same transactions */
 

@@ -1,5 +1,5 @@
 /* The newest rows of a journal that is partly in storage and partly still in memory: gathered from
- * both, given in order, each once. Called by solo.c. */
+ * both, given in order, each once. */
 #ifndef CONSENSUS_JOURNAL_TAIL_H
 #define CONSENSUS_JOURNAL_TAIL_H
 

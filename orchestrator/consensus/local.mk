@@ -6,22 +6,25 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/pending.c orchestrator/consensus/pending.h \
 	orchestrator/consensus/round.c orchestrator/consensus/round.h \
 	orchestrator/consensus/snapshot_plan.c orchestrator/consensus/snapshot_plan.h \
-	orchestrator/consensus/solo.c \
+	orchestrator/consensus/engine.c orchestrator/consensus/engine_state.h \
+	orchestrator/consensus/drive.c \
+	orchestrator/consensus/log_cache.c orchestrator/consensus/log_cache.h \
+	orchestrator/consensus/roster.c orchestrator/consensus/roster.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \
 	orchestrator/consensus/store_file.c orchestrator/consensus/store_file.h \
 	orchestrator/consensus/store_verify.c orchestrator/consensus/store_verify.h
-libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS)
+libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS) $(PROTOBUF_C_CFLAGS)
 
 # Linked by whatever links libconsensus.a.
-CONSENSUS_LIBS = libconsensus.a libsys.a libbase.a \
-	$(SQLITE_LIBS) $(XXHASH_LIBS) $(UV_LIBS) -lpthread
+CONSENSUS_LIBS = libconsensus.a libraft.a libsys.a libproto.a libcore.a libbase.a \
+	$(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(XXHASH_LIBS) $(UV_LIBS) -lpthread
 
 check_PROGRAMS += test_store test_engine
 TESTS += test_store test_engine
 test_store_SOURCES = tests/unit/test_store.c \
 	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h
 test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
-test_store_LDADD = libconsensus.a libbase.a $(SQLITE_LIBS) $(XXHASH_LIBS) -ldl $(CHECK_LIBS)
+test_store_LDADD = libconsensus.a libraft.a libbase.a $(SQLITE_LIBS) $(XXHASH_LIBS) -ldl $(CHECK_LIBS)
 test_engine_SOURCES = tests/unit/test_engine.c \
 	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h
 test_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)

@@ -6,15 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct proposal *proposal_new(const void *bytes, size_t size, engine_propose_cb *cb, void *data)
+struct proposal *proposal_new(enum raft_entry_kind kind, const void *bytes, size_t size,
+                              engine_propose_cb *cb, void *data)
 {
-    struct proposal *proposal = malloc(sizeof(*proposal) + size);
-    if (proposal == NULL)
+    struct proposal *proposal = malloc(sizeof(*proposal));
+    struct log_entry *entry = log_entry_new(kind, 0, bytes, size);
+    if (proposal == NULL || entry == NULL) {
+        free(proposal);
+        log_entry_drop(entry);
         return NULL;
-    *proposal = (struct proposal){.cb = cb, .data = data, .size = size};
-    if (size > 0)
-        memcpy(proposal->bytes, bytes, size);
+    }
+    *proposal = (struct proposal){.cb = cb, .data = data, .entry = entry};
     return proposal;
+}
+
+void proposal_free(struct proposal *proposal)
+{
+    log_entry_drop(proposal->entry);
+    free(proposal);
 }
 
 void proposal_push(struct proposal_queue *queue, struct proposal *proposal)
@@ -26,7 +35,7 @@ void proposal_push(struct proposal_queue *queue, struct proposal *proposal)
         queue->tail->next = proposal;
     queue->tail = proposal;
     queue->count++;
-    queue->size_bytes += proposal->size;
+    queue->size_bytes += proposal->entry->size;
 }
 
 struct proposal *proposal_pop(struct proposal_queue *queue)
@@ -38,7 +47,7 @@ struct proposal *proposal_pop(struct proposal_queue *queue)
     if (queue->head == NULL)
         queue->tail = NULL;
     queue->count--;
-    queue->size_bytes -= proposal->size;
+    queue->size_bytes -= proposal->entry->size;
     return proposal;
 }
 

@@ -1,9 +1,10 @@
 /* What waits to be written: proposals, journal rows, a snapshot. Copies on the heap, in bounded
- * queues. Called by solo.c and round.c. */
+ * queues. */
 #ifndef CONSENSUS_PENDING_H
 #define CONSENSUS_PENDING_H
 
 #include "orchestrator/consensus/engine.h"
+#include "orchestrator/consensus/log_cache.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,9 +23,8 @@ struct proposal {
     engine_propose_cb *cb;
     void *data;
     int err;
-    uint64_t index;
-    size_t size;
-    unsigned char bytes[];
+    uint64_t index, term;    /* once it is in the log */
+    struct log_entry *entry; /* held; its term is set then */
 };
 
 struct proposal_queue {
@@ -35,7 +35,9 @@ struct proposal_queue {
 };
 
 /* Bytes are copied; NULL: out of memory. */
-struct proposal *proposal_new(const void *bytes, size_t size, engine_propose_cb *cb, void *data);
+struct proposal *proposal_new(enum raft_entry_kind kind, const void *bytes, size_t size,
+                              engine_propose_cb *cb, void *data);
+void proposal_free(struct proposal *proposal);
 
 void proposal_push(struct proposal_queue *queue, struct proposal *proposal); /* taken */
 struct proposal *proposal_pop(struct proposal_queue *queue);                 /* NULL: empty */
@@ -74,7 +76,9 @@ size_t row_limit(struct row_queue *queue);
 void row_clear(struct row_queue *queue);
 
 struct kept_snapshot {
+    struct kept_snapshot *next;
     uint64_t index;
+    uint64_t term;
     uint64_t before_index;   /* of the snapshot that it replaces */
     uint64_t log_size_bytes; /* of the log at that time */
     size_t size;

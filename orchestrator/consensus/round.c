@@ -4,7 +4,7 @@
  * closes must not wait for a worker that has not even begun (the pool may be busy with others), so
  * it takes the round over: the worker then finds the stage changed and goes away.
  *
- * Decides nothing: what a failure means is solo.c's business. */
+ * Decides nothing: what a failure means is the engine's business. */
 #include "orchestrator/consensus/round.h"
 
 #include "orchestrator/base/contract.h"
@@ -38,13 +38,12 @@ struct round {
     struct store_write write;
     struct store_snapshot snapshot;
     struct kept_snapshot *kept_snapshot;
-    uint64_t trailing;
-    bool starts_term;
     bool needs_room;
-    struct proposal_queue proposals;
+    size_t size_bytes;
     struct row_queue rows;
     struct round_result result;
-    struct store_entry entries[ROUND_ENTRIES_MAX + 1]; /* and the no-op */
+    struct log_entry *held[ROUND_ENTRIES_MAX];
+    struct store_entry entries[ROUND_ENTRIES_MAX];
     struct journal_row journal[ROUND_ROWS_MAX];
 };
 
@@ -63,40 +62,54 @@ void round_free(struct round *round)
 {
     if (round == NULL)
         return;
-    PRE(round->proposals.head == NULL);
+    round_clear(round);
     row_clear(&round->rows);
-    free(round->kept_snapshot);
     pthread_cond_destroy(&round->written);
     pthread_mutex_destroy(&round->mutex);
     free(round);
 }
 
-static void add_entry(struct round *round, uint64_t index, enum store_kind kind, const void *bytes,
-                      size_t size, uint64_t term)
+void round_clear(struct round *round)
 {
-    round->entries[round->write.entry_count++] = (struct store_entry){
-        .index = index, .term = term, .kind = kind, .bytes = bytes, .size = size};
+    for (size_t i = 0; i < round->write.entry_count; i++)
+        log_entry_drop(round->held[i]);
+    round->write = (struct store_write){.entries = round->entries};
+    round->size_bytes = 0;
+    free(round->kept_snapshot);
+    round->kept_snapshot = NULL;
 }
 
-static void fill_entries(struct round *round, const struct round_plan *plan)
+struct store_write *round_begin(struct round *round, bool needs_room)
 {
-    uint64_t index = plan->last_index;
-    if (plan->starts_term)
-        add_entry(round, ++index, STORE_KIND_NOOP, NULL, 0, plan->term);
-    while (plan->proposals->head != NULL && round->proposals.count < ROUND_ENTRIES_MAX &&
-           (round->proposals.count == 0 ||
-            round->proposals.size_bytes + plan->proposals->head->size <= ROUND_BYTES_MAX)) {
-        struct proposal *proposal = proposal_pop(plan->proposals);
-        proposal->index = ++index;
-        add_entry(round, index, STORE_KIND_DATA, proposal->bytes, proposal->size, plan->term);
-        proposal_push(&round->proposals, proposal);
-    }
+    PRE(round->stage == STAGE_IDLE || round->stage == STAGE_ENDED);
+    PRE(round->rows.head == NULL);
+    round_clear(round);
+    round->result = (struct round_result){0};
+    round->needs_room = needs_room;
+    return &round->write;
 }
 
-static void fill_rows(struct round *round, const struct round_plan *plan)
+bool round_add_entry(struct round *round, uint64_t index, struct log_entry *entry)
 {
-    while (plan->rows->head != NULL && round->rows.count < ROUND_ROWS_MAX) {
-        struct row *row = row_pop(plan->rows);
+    size_t count = round->write.entry_count;
+    if (count == ROUND_ENTRIES_MAX ||
+        (count > 0 && round->size_bytes + entry->size > ROUND_BYTES_MAX))
+        return false;
+    round->held[count] = log_entry_hold(entry);
+    round->entries[count] = (struct store_entry){.index = index,
+                                                 .term = entry->term,
+                                                 .kind = entry->kind,
+                                                 .bytes = entry->bytes,
+                                                 .size = entry->size};
+    round->write.entry_count++;
+    round->size_bytes += entry->size;
+    return true;
+}
+
+void round_add_rows(struct round *round, struct row_queue *rows)
+{
+    while (rows->head != NULL && round->rows.count < ROUND_ROWS_MAX) {
+        struct row *row = row_pop(rows);
         round->journal[round->rows.count] = row->row;
         row_push(&round->rows, row);
     }
@@ -104,35 +117,13 @@ static void fill_rows(struct round *round, const struct round_plan *plan)
     round->write.row_count = round->rows.count;
 }
 
-static void fill(struct round *round, const struct round_plan *plan)
+void round_add_snapshot(struct round *round, struct kept_snapshot *kept)
 {
-    PRE(round->stage == STAGE_IDLE || round->stage == STAGE_ENDED);
-    PRE(round->proposals.head == NULL && round->rows.head == NULL);
-    round->write = (struct store_write){.entries = round->entries};
-    round->result = (struct round_result){0};
-    round->starts_term = plan->starts_term;
-    round->needs_room = plan->needs_room;
-    round->trailing = plan->trailing;
-    if (plan->starts_term) {
-        round->write.term = plan->term;
-        round->write.voted_for = plan->controller;
-        round->write.truncate_from = plan->last_index + 1;
-    }
-    fill_entries(round, plan);
-    fill_rows(round, plan);
-    round->kept_snapshot = *plan->snapshot;
-    *plan->snapshot = NULL;
-}
-
-static int prepare_snapshot(struct round *round, struct errbuf *e)
-{
-    const struct kept_snapshot *kept = round->kept_snapshot;
-    round->snapshot =
-        (struct store_snapshot){.index = kept->index, .bytes = kept->bytes, .size = kept->size};
-    int err = store_term_of(round->store, kept->index, &round->snapshot.term, e);
+    PRE(round->kept_snapshot == NULL);
+    round->kept_snapshot = kept;
+    round->snapshot = (struct store_snapshot){
+        .index = kept->index, .term = kept->term, .bytes = kept->bytes, .size = kept->size};
     round->write.snapshot = &round->snapshot;
-    round->write.compact_to = kept->index > round->trailing ? kept->index - round->trailing : 0;
-    return err;
 }
 
 static void write_round(struct round *round)
@@ -140,8 +131,6 @@ static void write_round(struct round *round)
     struct round_result *result = &round->result;
     if (round->needs_room)
         result->err = store_check_room(round->store, &result->text);
-    if (result->err == 0 && round->kept_snapshot != NULL)
-        result->err = prepare_snapshot(round, &result->text);
     if (result->err == 0)
         result->err = store_write(round->store, &round->write, &result->is_unknown, &result->text);
 }
@@ -178,10 +167,8 @@ static void on_worker_done(void *data)
     }
 }
 
-int round_start(struct round *round, struct loop *loop, const struct round_plan *plan,
-                work_fn *done, void *data)
+int round_start(struct round *round, struct loop *loop, work_fn *done, void *data)
 {
-    fill(round, plan);
     round->done = done;
     round->data = data;
     round->stage = STAGE_QUEUED;
@@ -193,9 +180,8 @@ int round_start(struct round *round, struct loop *loop, const struct round_plan 
     return err;
 }
 
-void round_run(struct round *round, const struct round_plan *plan)
+void round_run(struct round *round)
 {
-    fill(round, plan);
     write_round(round);
 }
 
@@ -222,24 +208,9 @@ void round_drop(struct round *round)
         round->is_dropped = true;
 }
 
-bool round_starts_term(const struct round *round)
-{
-    return round->starts_term;
-}
-
-uint64_t round_term(const struct round *round)
-{
-    return round->write.term;
-}
-
 const struct round_result *round_result(const struct round *round)
 {
     return &round->result;
-}
-
-struct proposal_queue *round_proposals(struct round *round)
-{
-    return &round->proposals;
 }
 
 struct row_queue *round_rows(struct round *round)

@@ -1,5 +1,5 @@
 /* When a snapshot is wanted, the one that waits to be written, and what to do when it could not be.
- * The state machine is asked again only after the log has grown further. Called by solo.c. */
+ * The state machine is asked again only after the log has grown further. */
 #ifndef CONSENSUS_SNAPSHOT_PLAN_H
 #define CONSENSUS_SNAPSHOT_PLAN_H
 

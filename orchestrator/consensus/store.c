@@ -242,6 +242,8 @@ static int write_all(struct store *store, const struct store_write *write, struc
         if (rc == SQLITE_OK)
             rc = write_meta(store, "voted_for", write->voted_for);
     }
+    if (rc == SQLITE_OK && write->probes)
+        rc = run(store, STATEMENT_SETTLE);
     PRE(next->last_term <= next->term);
     return rc == SQLITE_OK ? write_rows(store, write, journal_count) : rc;
 }
@@ -421,7 +423,8 @@ static int prepare_all(struct store *store, struct errbuf *e)
     return ERR_OK;
 }
 
-int store_open(const char *dir, uint32_t controller, struct store **result, struct errbuf *e)
+int store_open(const char *dir, uint32_t controller, bool joins, struct store **result,
+               struct errbuf *e)
 {
     struct store *store = calloc(1, sizeof(*store));
     if (store == NULL)
@@ -432,7 +435,7 @@ int store_open(const char *dir, uint32_t controller, struct store **result, stru
     if (err == 0)
         err = store_file_lock(dir, &store->lock_fd, e);
     if (err == 0)
-        err = store_file_open(dir, controller, &store->db, e);
+        err = store_file_open(dir, controller, joins, &store->db, e);
     if (err == 0)
         err = store_verify_all(store->db, store->path, &store->state, e);
     if (err == 0)

@@ -51,6 +51,8 @@ struct store_state {
     uint64_t term;
     uint32_t voted_for;      /* 0 = nobody */
     uint64_t log_size_bytes; /* of the entries behind the snapshot, when the store was opened */
+    bool joins;              /* created to join a cluster, not to found one */
+    uint64_t incarnation;    /* drawn when it was created; not 0 */
 };
 
 /* One round, carried out in the order of the members; zeroed members do nothing. To install a
@@ -63,15 +65,18 @@ struct store_write {
     uint64_t compact_to; /* drop the entries up to this index, which a snapshot must cover */
     uint64_t term;       /* with voted_for: the hard state; 0 = keep */
     uint32_t voted_for;
+    bool probes;                    /* something is written in any case: does the disk take it? */
     const struct journal_row *rows; /* borrowed */
     size_t row_count;
 };
 
 /* Lock the directory, create log.db if there is none, verify everything. `controller` is kept at
- * creation and must be the same ever after. Errors: ERR_AGAIN locked by another process;
- * ERR_CORRUPT; ERR_UNSUPPORTED written by a newer version; ERR_INVALID the directory of another
- * controller; ERR_NOT_FOUND no such directory; ERR_DENIED; ERR_NO_SPACE; ERR_IO; ERR_NOMEM. */
-int store_open(const char *dir, uint32_t controller, struct store **store, struct errbuf *e);
+ * creation and must be the same ever after; `joins` is kept and not looked at again. Errors:
+ * ERR_AGAIN locked by another process; ERR_CORRUPT; ERR_UNSUPPORTED written by a newer version;
+ * ERR_INVALID the directory of another controller; ERR_NOT_FOUND no such directory; ERR_DENIED;
+ * ERR_NO_SPACE; ERR_IO; ERR_NOMEM. */
+int store_open(const char *dir, uint32_t controller, bool joins, struct store **store,
+               struct errbuf *e);
 void store_close(struct store *store); /* NULL is fine */
 
 /* As of the last successful write. */

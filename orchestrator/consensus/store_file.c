@@ -41,6 +41,9 @@ static const struct table tables[] = {
                 "PRIMARY KEY (idx, line)) WITHOUT ROWID"},
 };
 
+/* Some number that no other file has. */
+#define DRAW "1 + (random() & 0x7ffffffffffffffe)"
+
 enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };
 
 int store_file_path(char path[PATH_MAX], const char *dir, const char *name, struct errbuf *e)
@@ -222,7 +225,8 @@ static int open_database(const char *path, sqlite3 **db, struct errbuf *e)
     return ERR_OK;
 }
 
-static int fill_new(sqlite3 *db, uint32_t controller, const char *path, struct errbuf *e)
+static int fill_new(sqlite3 *db, uint32_t controller, bool joins, const char *path,
+                    struct errbuf *e)
 {
     char meta[256];
     int err = execute(db, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN",
@@ -231,14 +235,16 @@ static int fill_new(sqlite3 *db, uint32_t controller, const char *path, struct e
         err = execute(db, tables[i].sql, "create", path, e);
     text_format(meta, sizeof(meta),
                 "INSERT INTO meta VALUES ('format', %d), ('controller', %lu), ('term', 0), "
-                "('voted_for', 0), ('settled', 0); COMMIT",
-                STORE_FORMAT, (unsigned long)controller);
+                "('voted_for', 0), ('settled', 0), ('joins', %d), ('incarnation', " DRAW
+                "); COMMIT",
+                STORE_FORMAT, (unsigned long)controller, joins ? 1 : 0);
     if (err == 0)
         err = execute(db, meta, "create", path, e);
     return err;
 }
 
-static int create(const char *dir, const char *path, uint32_t controller, struct errbuf *e)
+static int create(const char *dir, const char *path, uint32_t controller, bool joins,
+                  struct errbuf *e)
 {
     char new_path[PATH_MAX];
     sqlite3 *db = NULL;
@@ -252,7 +258,7 @@ static int create(const char *dir, const char *path, uint32_t controller, struct
     close(fd);
     err = open_database(new_path, &db, e);
     if (err == 0)
-        err = fill_new(db, controller, new_path, e);
+        err = fill_new(db, controller, joins, new_path, e);
     sqlite3_close(db);
     if (err == 0 && rename(new_path, path) != 0)
         err = set_errno(e, errno, "rename", new_path);
@@ -262,7 +268,7 @@ static int create(const char *dir, const char *path, uint32_t controller, struct
     return err;
 }
 
-static int create_if_missing(const char *dir, const char *path, uint32_t controller,
+static int create_if_missing(const char *dir, const char *path, uint32_t controller, bool joins,
                              struct errbuf *e)
 {
     char wal[PATH_MAX];
@@ -276,7 +282,7 @@ static int create_if_missing(const char *dir, const char *path, uint32_t control
         if (stat(wal, &st) == 0)
             return err_set(e, ERR_CORRUPT, "%s is missing, but %s is there: " STORE_DAMAGE_ADVICE,
                            path, wal);
-        return create(dir, path, controller, e);
+        return create(dir, path, controller, joins, e);
     }
     if (st.st_size == 0)
         return err_set(e, ERR_CORRUPT, "%s is empty, which it never was: " STORE_DAMAGE_ADVICE,
@@ -374,12 +380,20 @@ static int set_up(sqlite3 *db, const char *path, struct errbuf *e)
                    "open", path, e);
 }
 
-int store_file_open(const char *dir, uint32_t controller, sqlite3 **db, struct errbuf *e)
+/* Files of the first version founded a cluster of one and were not counted. */
+static int complete_meta(sqlite3 *db, const char *path, struct errbuf *e)
+{
+    return execute(db, "INSERT OR IGNORE INTO meta VALUES ('joins', 0), ('incarnation', " DRAW ")",
+                   "open", path, e);
+}
+
+int store_file_open(const char *dir, uint32_t controller, bool joins, sqlite3 **db,
+                    struct errbuf *e)
 {
     char path[PATH_MAX];
     int err = store_file_path(path, dir, "log.db", e);
     if (err == 0)
-        err = create_if_missing(dir, path, controller, e);
+        err = create_if_missing(dir, path, controller, joins, e);
     if (err == 0)
         err = open_database(path, db, e);
     if (err != 0)
@@ -393,6 +407,8 @@ int store_file_open(const char *dir, uint32_t controller, sqlite3 **db, struct e
         err = check_table(*db, &tables[i], path, e);
     if (err == 0)
         err = check_owner(*db, controller, path, e);
+    if (err == 0)
+        err = complete_meta(*db, path, e);
     if (err != 0) {
         sqlite3_close(*db);
         *db = NULL;

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { STORE_FORMAT = 1 };
@@ -23,7 +24,8 @@ int store_file_lock(const char *dir, int *fd, struct errbuf *e);
 
 /* Open dir/log.db for writing; create it if the directory has none. Checks SQLite's own structure,
  * the format, the schema and the owner; not the content. */
-int store_file_open(const char *dir, uint32_t controller, sqlite3 **db, struct errbuf *e);
+int store_file_open(const char *dir, uint32_t controller, bool joins, sqlite3 **db,
+                    struct errbuf *e);
 
 /* The error for SQLite's code rc as db has just returned it; "write /dir/log.db: reason". */
 int store_file_error(sqlite3 *db, int rc, const char *doing, const char *path, struct errbuf *e);

@@ -155,10 +155,19 @@ static int verify_hard_state(sqlite3 *db, const char *path, struct store_state *
     if (err == 0)
         err = store_file_number(db, "SELECT value FROM meta WHERE name = 'voted_for'", &voted_for,
                                 path, e);
+    int64_t joins = 0;
+    int64_t incarnation = 0;
+    if (err == 0)
+        err = store_file_number(db, "SELECT value FROM meta WHERE name = 'joins'", &joins, path, e);
+    if (err == 0)
+        err = store_file_number(db, "SELECT value FROM meta WHERE name = 'incarnation'",
+                                &incarnation, path, e);
     if (err == ERR_NOT_FOUND)
         return err_set(e, ERR_CORRUPT, "%s has no hard state: " STORE_DAMAGE_ADVICE, path);
     if (err != 0)
         return err;
+    state->joins = joins != 0;
+    state->incarnation = (uint64_t)incarnation;
     state->term = (uint64_t)term;
     state->voted_for = (uint32_t)voted_for;
     if (state->last_term > state->term)

@@ -331,7 +331,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
                     struct errbuf *e)
 {
     static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
-                                                      on_storage};
+                                                      on_storage,  NULL,     NULL};
     struct quorum *q = data;
     q->process = process;
     q->loop = process_loop(process);

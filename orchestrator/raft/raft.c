@@ -26,7 +26,7 @@ struct raft *raft_init(void *block, const struct raft_params *params, uint64_t t
     PRE(params->id != 0 && params->election_ms > 0 && params->heartbeat_ms > 0);
     PRE(params->heartbeat_ms < params->election_ms && params->chunk_bytes > 0);
     PRE(params->trailing < params->log_max / 2);
-    memset(raft, 0, raft_size_bytes(params->log_max));
+    memset(raft, 0, sizeof(*raft));
     raft->params = *params;
     raft->random = params->seed ^ (term << 32) ^ ((uint64_t)params->id * 0x9e3779b97f4a7c15u);
     raft->term = term;
@@ -300,6 +300,11 @@ uint64_t raft_commit(const struct raft *raft)
 uint64_t raft_applied(const struct raft *raft)
 {
     return raft->applied;
+}
+
+uint64_t raft_durable_write(const struct raft *raft)
+{
+    return raft->durable;
 }
 
 uint64_t raft_first_index(const struct raft *raft)

@@ -229,7 +229,8 @@ uint64_t raft_term(const struct raft *raft);
 uint32_t raft_leader(const struct raft *raft); /* 0: unknown */
 int64_t raft_deadline(const struct raft *raft);
 uint64_t raft_commit(const struct raft *raft);
-uint64_t raft_applied(const struct raft *raft); /* the last apply_to */
+uint64_t raft_applied(const struct raft *raft);       /* the last apply_to */
+uint64_t raft_durable_write(const struct raft *raft); /* of the last RAFT_PERSISTED */
 uint64_t raft_first_index(const struct raft *raft);
 uint64_t raft_last_index(const struct raft *raft);
 uint64_t raft_term_of(const struct raft *raft, uint64_t index); /* 0: not in the log */

@@ -112,7 +112,7 @@ static void on_storage(void *data, int err, const char *text)
 int main(int argc, char **argv)
 {
     static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
-                                                      on_storage};
+                                                      on_storage,  NULL,     NULL};
     struct errbuf e;
     int64_t seconds = 5;
     if (argc < 2 || argc > 3 || (argc == 3 && !text_parse_int(argv[2], 1, 60, &seconds))) {

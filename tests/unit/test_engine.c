@@ -33,6 +33,7 @@ struct world {
     uint64_t leading, not_leading, broken, repaired, entries, answered, failed, snapshots;
     int storage_err;
     int last_err;
+    int last_failure;
     uint64_t term;
     uint64_t last_index;
     uint64_t applied_size;
@@ -108,17 +109,19 @@ static void on_storage(void *data, int err, const char *text)
     trace(err == 0 ? "storage" : "broken", (uint64_t)-err, NULL, 0);
 }
 
-static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership, on_storage};
+static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
+                                                  on_storage,  NULL,     NULL};
 
 static void on_answer(void *data, int err, uint64_t index)
 {
     (void)data;
     world.answered++;
     world.last_err = err;
-    if (err != 0)
-        world.failed++;
-    else
+    if (err == 0)
         ck_assert_uint_le(index, world.last_index); /* handed on before it is acknowledged */
+    if (err != 0)
+        world.last_failure = err;
+    world.failed += err != 0;
     trace(err == 0 ? "ok" : "err", err == 0 ? index : (uint64_t)-err, NULL, 0);
 }
 
@@ -272,7 +275,7 @@ END_TEST
 static void expect_stored(uint64_t first, uint64_t last)
 {
     struct store *store = NULL;
-    ck_assert_int_eq(store_open(dir, 1, &store, &e), 0);
+    ck_assert_int_eq(store_open(dir, 1, false, &store, &e), 0);
     ck_assert_uint_eq(store_state(store)->first_index, first);
     ck_assert_uint_eq(store_state(store)->last_index, last);
     store_close(store);
@@ -299,6 +302,35 @@ START_TEST(gives_the_snapshot_then_what_is_behind_it)
     expect_stored(19, 23);
     open_leading(4);
     expect_trace("snapshot22=more lead3 ");
+    close_all();
+}
+END_TEST
+
+/* A log of the first version: its snapshot is the state alone and names no members. */
+START_TEST(carries_the_first_format_over)
+{
+    struct store *store = NULL;
+    bool is_unknown;
+    struct store_snapshot snapshot = {.index = 3, .term = 1, .bytes = "state", .size = 5};
+    struct store_entry entries[] = {{.index = 1, .term = 1, .kind = 1},
+                                    {.index = 2, .term = 1, .kind = 2, .bytes = "a", .size = 1},
+                                    {.index = 3, .term = 1, .kind = 2, .bytes = "b", .size = 1},
+                                    {.index = 4, .term = 1, .kind = 2, .bytes = "c", .size = 1}};
+    struct store_write first = {.entries = entries, .entry_count = 4, .term = 1, .voted_for = 1};
+    struct store_write second = {.snapshot = &snapshot, .compact_to = 2};
+    ck_assert_int_eq(store_open(dir, 1, false, &store, &e), 0);
+    ck_assert_int_eq(store_write(store, &first, &is_unknown, &e), 0);
+    ck_assert_int_eq(store_write(store, &second, &is_unknown, &e), 0);
+    store_close(store);
+    open_leading(1);
+    expect_trace("snapshot3=state entry4=c lead2 ");
+    ck_assert_uint_eq(engine_members(world.engine)->n_members, 1);
+    propose("d");
+    run_until(&world.answered, 1);
+    engine_snapshot(world.engine, 6, "more", 4);
+    close_all();
+    open_leading(1);
+    expect_trace("snapshot6=more lead3 ");
     close_all();
 }
 END_TEST
@@ -448,7 +480,7 @@ START_TEST(bounds_what_waits)
     for (int i = 0; i < 70000; i++)
         propose("x");
     run_until(&world.failed, 70000 - 65536);
-    ck_assert_int_eq(world.last_err, ERR_LIMIT);
+    ck_assert_int_eq(world.last_failure, ERR_LIMIT);
     run_until(&world.answered, 70000);
     ck_assert_uint_eq(world.entries, 65536);
     close_all();
@@ -463,7 +495,7 @@ START_TEST(bounds_the_bytes_that_wait)
         engine_propose(world.engine, bytes, sizeof(bytes), on_answer, NULL);
     engine_propose(world.engine, bytes, (size_t)ENGINE_ENTRY_MAX + 1, on_answer, NULL);
     run_until(&world.failed, 13);
-    ck_assert_int_eq(world.last_err, ERR_LIMIT);
+    ck_assert_int_eq(world.last_failure, ERR_LIMIT);
     run_until(&world.answered, 141);
     ck_assert_uint_eq(world.failed, 13);
     close_all();
@@ -732,6 +764,7 @@ static Suite *engine_suite(void)
     tcase_add_test(tc, recovers_before_it_leads);
     tcase_add_test(tc, recovers_many_entries);
     tcase_add_test(tc, gives_the_snapshot_then_what_is_behind_it);
+    tcase_add_test(tc, carries_the_first_format_over);
     tcase_add_test(tc, writes_what_is_queued_when_closed);
     tcase_add_test(tc, closes_at_any_moment);
     tcase_add_test(tc, is_locked_for_life);

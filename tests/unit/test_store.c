@@ -74,7 +74,7 @@ static void copy_file(const char *name)
 static struct store *open_in(const char *where)
 {
     struct store *store = NULL;
-    int err = store_open(where, 7, &store, &e);
+    int err = store_open(where, 7, false, &store, &e);
     ck_assert_msg(err == 0, "store_open: %s", e.text);
     return store;
 }
@@ -91,7 +91,7 @@ static struct store *open_after_crash(void)
 static void expect_refusal(const char *where, int err, const char *part, const char *more)
 {
     struct store *store = NULL;
-    ck_assert_int_eq(store_open(where, 7, &store, &e), err);
+    ck_assert_int_eq(store_open(where, 7, false, &store, &e), err);
     ck_assert_msg(strstr(e.text, part) != NULL, "'%s' is not in: %s", part, e.text);
     ck_assert_msg(strstr(e.text, more) != NULL, "'%s' is not in: %s", more, e.text);
 }
@@ -437,7 +437,7 @@ START_TEST(refuses_the_directory_of_another_controller)
 {
     struct store *store = NULL;
     fill_and_close();
-    ck_assert_int_eq(store_open(dir, 8, &store, &e), ERR_INVALID);
+    ck_assert_int_eq(store_open(dir, 8, false, &store, &e), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(e.text, "belongs to controller 7, this is controller 8"));
 }
 END_TEST
@@ -467,7 +467,7 @@ static void expect_denied_as_nobody(const char *part)
         struct store *store = NULL;
         if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
             _exit(2);
-        if (store_open(dir, 7, &store, &e) != ERR_DENIED || strstr(e.text, part) == NULL) {
+        if (store_open(dir, 7, false, &store, &e) != ERR_DENIED || strstr(e.text, part) == NULL) {
             fprintf(stderr, "got: %s\n", e.text);
             _exit(1);
         }

@@ -1,0 +1,640 @@
+/* The engine interface on our own consensus core; a quorum of one is a cluster of one.
+ *
+ *   opened ──▶ follower ──▶ leads (told once an entry of its own term is handed on) ──▶ follower
+ *      storage fails: says so, steps down, tries every RETRY_MS, and starts anew from the file
+ *
+ * Here: what the user is told, in what order, and when rounds are written. Elections and the log
+ * are the core's (drive.c, raft/), the file is the store's. */
+#include "orchestrator/consensus/engine.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/consensus/engine_state.h"
+#include "orchestrator/consensus/journal_tail.h"
+#include "orchestrator/proto/raft_message.h"
+#include "orchestrator/sys/now.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    RETRY_MS = 500,
+    TRAILING_DEFAULT = 1024,
+    ELECTION_MS = 300,
+    LOG_MAX = 131072, /* entries; a snapshot is due long before */
+    APPEND_BYTES_MAX = 256 << 10,
+    WINDOW_BYTES = 4 << 20, /* a policy fact fits, and a slow link still turns around quickly */
+    CHUNK_BYTES = 256 << 10,
+    APPLY_MAX = 512, /* entries handed on before the loop gets its turn */
+};
+
+static void on_round_done(void *data);
+static void turn(struct engine *engine);
+
+static void start_soon(struct engine *engine, int64_t delay_ms)
+{
+    if (engine->soon_is_started || engine->is_closing)
+        return;
+    engine->soon_is_started = true;
+    timer_start(engine->soon, delay_ms, 0);
+}
+
+/* ---------------------------------------------------------------- what the user is told */
+
+static void answer(struct engine *engine, struct proposal *proposal)
+{
+    engine->is_calling_back = true;
+    proposal->cb(proposal->data, proposal->err, proposal->err == 0 ? proposal->index : 0);
+    engine->is_calling_back = false;
+    proposal_free(proposal);
+}
+
+static void answer_all(struct engine *engine, struct proposal_queue *queue)
+{
+    for (struct proposal *p = proposal_pop(queue); p != NULL; p = proposal_pop(queue))
+        answer(engine, p);
+}
+
+static void tell_storage(struct engine *engine, int err, const char *text)
+{
+    engine->storage_err = err;
+    engine->is_calling_back = true;
+    engine->callbacks->on_storage(engine->data, err, text);
+    engine->is_calling_back = false;
+}
+
+static void tell_leadership(struct engine *engine, bool is_leader, uint64_t term)
+{
+    engine->is_leading = is_leader;
+    engine->has_led |= is_leader;
+    engine->led_term = term;
+    engine->is_calling_back = true;
+    engine->callbacks->on_leadership(engine->data, is_leader, term);
+    engine->is_calling_back = false;
+}
+
+static void tell_members(struct engine *engine)
+{
+    engine->members_changed = false;
+    if (engine->callbacks->on_members == NULL)
+        return;
+    engine->is_calling_back = true;
+    engine->callbacks->on_members(engine->data, engine->roster.now);
+    engine->is_calling_back = false;
+}
+
+/* What was proposed and is in the log may still be committed by others; alone, it is not. */
+static void give_up_proposals(struct engine *engine, int err)
+{
+    struct proposal_queue queue = {0};
+    proposal_set_err(&engine->inflight, err);
+    proposal_set_err(&engine->waiting, err == ERR_CANCELED ? ERR_AGAIN : err);
+    proposal_move(&queue, &engine->inflight);
+    proposal_move(&queue, &engine->waiting);
+    answer_all(engine, &queue);
+}
+
+static void follow_leadership(struct engine *engine)
+{
+    uint64_t term = raft_term(engine->raft);
+    bool leads = !engine->has_failed && raft_is_working(engine->raft) &&
+                 (engine->is_leading || raft_term_of(engine->raft, engine->applied) == term);
+    if (engine->is_leading && (!leads || term != engine->led_term)) {
+        tell_leadership(engine, false, engine->led_term);
+        give_up_proposals(engine, ERR_CANCELED);
+    }
+    if (leads && !engine->is_leading && !engine->is_closing)
+        tell_leadership(engine, true, term);
+}
+
+/* ---------------------------------------------------------------- handing on */
+
+/* False: it is not in the file yet. */
+static bool hand_on_snapshot(struct engine *engine)
+{
+    const struct kept_snapshot *kept = engine->kept;
+    struct stored_snapshot stored;
+    struct errbuf e;
+    while (kept != NULL && kept->index != raft_snapshot(engine->raft)->index)
+        kept = kept->next;
+    if (kept == NULL)
+        return false;
+    int err = stored_snapshot_open(&stored, kept->bytes, kept->size, &e);
+    PRE(err == ERR_OK);
+    engine->applied = kept->index;
+    engine->is_calling_back = true;
+    if (!drive_is_witness(engine))
+        engine->callbacks->on_snapshot(engine->data, kept->index, kept->term, stored.state,
+                                       stored.size);
+    engine->is_calling_back = false;
+    stored_snapshot_close(&stored);
+    return true;
+}
+
+static void answer_applied(struct engine *engine)
+{
+    while (engine->inflight.head != NULL && engine->inflight.head->index <= engine->applied) {
+        struct proposal *proposal = proposal_pop(&engine->inflight);
+        proposal->err = proposal->term == proposal->entry->term ? ERR_OK : ERR_CANCELED;
+        answer(engine, proposal);
+    }
+}
+
+/* A witness stores and applies nothing. */
+static void hand_on_entry(struct engine *engine)
+{
+    uint64_t index = engine->applied + 1;
+    struct log_entry *entry = log_entry_hold(log_cache_at(&engine->cache, index));
+    engine->applied = index;
+    if (entry->kind == RAFT_ENTRY_DATA && !drive_is_witness(engine)) {
+        engine->is_calling_back = true;
+        engine->callbacks->on_entry(engine->data, index, entry->term, entry->bytes, entry->size);
+        engine->is_calling_back = false;
+    }
+    log_entry_drop(entry);
+}
+
+static void hand_on(struct engine *engine)
+{
+    for (int n = 0; engine->applied < engine->apply_to; n++) {
+        if (n == APPLY_MAX && !engine->is_closing) {
+            start_soon(engine, 0);
+            break;
+        }
+        if (engine->applied >= raft_snapshot(engine->raft)->index)
+            hand_on_entry(engine);
+        else if (!hand_on_snapshot(engine))
+            break;
+    }
+    answer_applied(engine);
+}
+
+/* ---------------------------------------------------------------- rounds */
+
+static void keep_rows_bounded(struct engine *engine)
+{
+    size_t dropped = row_limit(&engine->rows);
+    if (dropped > 0 && !engine->rows_were_dropped)
+        log_warning("journal",
+                    "the storage does not take journal rows; the oldest of more than "
+                    "%d are dropped",
+                    PENDING_ROWS_MAX);
+    engine->rows_were_dropped |= dropped > 0;
+}
+
+static void start_round(struct engine *engine)
+{
+    engine->is_writing = true;
+    if (round_start(engine->round, engine->loop, on_round_done, engine) != 0)
+        on_round_done(engine);
+}
+
+static void fail(struct engine *engine)
+{
+    const struct round_result result = *round_result(engine->round);
+    char text[ERR_TEXT_SIZE + 64];
+    uint64_t term = engine->led_term;
+    bool was_leading = engine->is_leading;
+    drive_storage_failed(engine);
+    keep_rows_bounded(engine);
+    if (!engine->is_closing) {
+        if (engine->storage_err != result.err) {
+            text_format(text, sizeof(text), "%s; trying again every %d ms", result.text.text,
+                        RETRY_MS);
+            tell_storage(engine, result.err, text);
+        }
+        timer_start(engine->retry, RETRY_MS, 0);
+    }
+    if (was_leading && !engine->is_closing)
+        tell_leadership(engine, false, term);
+    engine->is_leading = false;
+    give_up_proposals(engine,
+                      drive_is_alone(engine) && !result.is_unknown ? result.err : ERR_CANCELED);
+}
+
+/* The file can be written again: begin anew with what is in it. */
+static void recover(struct engine *engine)
+{
+    struct errbuf e = {""};
+    int err = drive_load(engine, &e);
+    if (err != ERR_OK) {
+        if (engine->storage_err != err)
+            tell_storage(engine, err, e.text);
+        timer_start(engine->retry, RETRY_MS, 0);
+        return;
+    }
+    if (engine->storage_err != 0)
+        tell_storage(engine, 0, "the storage works again");
+    drive_arm(engine);
+}
+
+static void end_probe(struct engine *engine)
+{
+    const struct round_result *result = round_result(engine->round);
+    engine->is_probing = false;
+    if (result->err == 0) {
+        row_clear(round_rows(engine->round));
+        round_clear(engine->round);
+        recover(engine);
+        return;
+    }
+    if (engine->storage_err != result->err)
+        tell_storage(engine, result->err, result->text.text);
+    row_put_back(&engine->rows, round_rows(engine->round));
+    keep_rows_bounded(engine);
+    round_clear(engine->round);
+    timer_start(engine->retry, RETRY_MS, 0);
+}
+
+static void end_round(struct engine *engine)
+{
+    engine->is_writing = false;
+    if (engine->is_probing) {
+        end_probe(engine);
+    } else if (round_result(engine->round)->err != 0) {
+        fail(engine);
+    } else {
+        if (engine->rows.head == NULL)
+            engine->rows_were_dropped = false;
+        drive_persisted(engine);
+    }
+}
+
+static void on_round_done(void *data)
+{
+    struct engine *engine = data;
+    end_round(engine);
+    turn(engine);
+}
+
+/* A small round in place of those that failed. It drops what an unknown outcome may have left. */
+static void on_retry(void *data)
+{
+    struct engine *engine = data;
+    const struct store_state *state = store_state(engine->store);
+    struct store_write *w = round_begin(engine->round, engine->storage_err == ERR_NO_SPACE);
+    w->truncate_from = state->last_index + 1;
+    w->term = state->term;
+    w->voted_for = state->voted_for;
+    w->probes = true;
+    round_add_rows(engine->round, &engine->rows);
+    engine->is_probing = true;
+    start_round(engine);
+}
+
+/* ---------------------------------------------------------------- turns */
+
+/* All that follows from what happened: hand on, tell, write. */
+static void turn(struct engine *engine)
+{
+    if (engine->is_closing)
+        return;
+    if (engine->members_changed)
+        tell_members(engine);
+    hand_on(engine);
+    follow_leadership(engine);
+    if (engine->has_failed)
+        return;
+    drive_propose(engine);
+    if (!engine->is_writing && drive_fill_round(engine))
+        start_round(engine);
+}
+
+static void on_soon(void *data)
+{
+    struct engine *engine = data;
+    struct proposal_queue refused = {0};
+    engine->soon_is_started = false;
+    turn(engine);
+    proposal_move(&refused, &engine->refused);
+    answer_all(engine, &refused);
+}
+
+static void on_tick(void *data)
+{
+    struct engine *engine = data;
+    struct raft_event event = {.type = RAFT_TICK};
+    drive_step(engine, &event);
+    turn(engine);
+}
+
+void engine_receive(struct engine *engine, uint32_t from, const void *bytes, size_t size)
+{
+    struct raft_mail mail;
+    struct errbuf e;
+    if (engine->has_failed || engine->is_closing)
+        return;
+    int err = raft_mail_open(&mail, from, engine->controller, bytes, size, &e);
+    if (err != ERR_OK) {
+        log_warning("peer", "controller %u sent a message that makes no sense: %s", from, e.text);
+        return;
+    }
+    struct raft_event event = {.type = RAFT_RECEIVE, .message = &mail.message};
+    drive_step(engine, &event);
+    raft_mail_close(&mail);
+    turn(engine);
+}
+
+void engine_connected(struct engine *engine, uint32_t id)
+{
+    struct raft_event event = {.type = RAFT_CONNECTED, .peer = id};
+    if (engine->has_failed || engine->is_closing)
+        return;
+    drive_step(engine, &event);
+    turn(engine);
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+static uint64_t draw_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+        seed = (uint64_t)now_mono_ms();
+    return seed;
+}
+
+static struct raft_params raft_params_of(const struct engine_params *params,
+                                         const struct store_state *state)
+{
+    uint32_t election_ms = params->election_ms == 0 ? ELECTION_MS : params->election_ms;
+    uint32_t heartbeat_ms = params->heartbeat_ms == 0 ? election_ms / 6 : params->heartbeat_ms;
+    uint64_t entries = state->last_index - state->first_index + 1;
+    uint32_t trailing = params->trailing == 0 ? TRAILING_DEFAULT : params->trailing;
+    return (struct raft_params){.id = params->controller,
+                                .election_ms = election_ms,
+                                .heartbeat_ms = heartbeat_ms > 0 ? heartbeat_ms : 1,
+                                .append_bytes_max = APPEND_BYTES_MAX,
+                                .window_bytes = WINDOW_BYTES,
+                                .chunk_bytes = CHUNK_BYTES,
+                                .trailing = trailing,
+                                .log_max = LOG_MAX + (uint32_t)entries,
+                                .seed = draw_seed()};
+}
+
+static void free_engine(struct engine *engine)
+{
+    timer_free(engine->soon);
+    timer_free(engine->tick);
+    timer_free(engine->retry);
+    drive_close(engine);
+    store_close(engine->store);
+    row_clear(&engine->rows);
+    snapshot_plan_close(&engine->snapshots);
+    free(engine->name);
+    free(engine);
+}
+
+static int prepare(struct engine *engine, const struct engine_params *params, struct errbuf *e)
+{
+    engine->name = strdup(params->name == NULL ? "" : params->name);
+    engine->soon = timer_new(engine->loop, on_soon, engine);
+    engine->tick = timer_new(engine->loop, on_tick, engine);
+    engine->retry = timer_new(engine->loop, on_retry, engine);
+    engine->raft_params = raft_params_of(params, store_state(engine->store));
+    engine->raft = malloc(raft_size_bytes(engine->raft_params.log_max));
+    engine->update = malloc(sizeof(*engine->update));
+    engine->round = round_new(engine->store);
+    if (engine->name == NULL || engine->soon == NULL || engine->tick == NULL ||
+        engine->retry == NULL || engine->raft == NULL || engine->update == NULL ||
+        engine->round == NULL)
+        return err_set(e, ERR_NOMEM, "open %s: out of memory", params->state_dir);
+    return drive_load(engine, e);
+}
+
+int engine_open(struct loop *loop, const struct engine_params *params, struct engine **result,
+                struct errbuf *e)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (engine == NULL)
+        return err_set(e, ERR_NOMEM, "open %s: out of memory", params->state_dir);
+    engine->loop = loop;
+    engine->callbacks = params->callbacks;
+    engine->data = params->data;
+    engine->controller = params->controller;
+    engine->snapshots.trailing = params->trailing == 0 ? TRAILING_DEFAULT : params->trailing;
+    engine->held_end = &engine->held;
+    buf_init(&engine->packed, 2 * (size_t)ENGINE_ENTRY_MAX);
+    buf_init(&engine->incoming, 2 * (size_t)ENGINE_ENTRY_MAX);
+    int err = store_open(params->state_dir, params->controller, params->joins, &engine->store, e);
+    if (err == 0)
+        err = prepare(engine, params, e);
+    if (err != 0) {
+        round_free(engine->round);
+        free_engine(engine);
+        return err;
+    }
+    engine->apply_to = raft_snapshot(engine->raft)->index;
+    engine->applied = engine->apply_to > 0 ? 0 : raft_first_index(engine->raft) - 1;
+    drive_arm(engine);
+    start_soon(engine, 0);
+    *result = engine;
+    return ERR_OK;
+}
+
+/* What waits is written here and now, and what that brings to the journal. New proposals are
+ * refused by now, so this ends. */
+static void flush(struct engine *engine)
+{
+    if (engine->is_writing) {
+        round_wait(engine->round);
+        end_round(engine);
+    }
+    for (;;) {
+        if (engine->has_failed)
+            break;
+        hand_on(engine);
+        if (drive_is_alone(engine))
+            drive_propose(engine);
+        if (!drive_fill_round(engine))
+            break;
+        round_run(engine->round);
+        end_round(engine);
+    }
+    if (engine->rows.head != NULL)
+        log_warning("journal", "%zu journal rows could not be written", engine->rows.count);
+}
+
+void engine_close(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    PRE(!engine->is_calling_back);
+    engine->is_closing = true;
+    timer_stop(engine->soon);
+    timer_stop(engine->tick);
+    timer_stop(engine->retry);
+    flush(engine);
+    give_up_proposals(engine, ERR_CANCELED);
+    answer_all(engine, &engine->refused);
+    round_drop(engine->round);
+    free_engine(engine);
+}
+
+/* ---------------------------------------------------------------- the interface */
+
+static int refusal(const struct engine *engine, size_t size)
+{
+    if (engine->is_closing)
+        return ERR_CANCELED;
+    if (!engine->is_leading)
+        return ERR_AGAIN;
+    if (size > ENGINE_ENTRY_MAX || !proposal_fits(&engine->waiting, size) ||
+        !proposal_fits(&engine->inflight, size))
+        return ERR_LIMIT;
+    return ERR_OK;
+}
+
+static void propose(struct engine *engine, enum raft_entry_kind kind, const void *bytes,
+                    size_t size, engine_propose_cb *cb, void *data)
+{
+    int err = refusal(engine, size);
+    struct proposal *proposal = proposal_new(kind, bytes, err == 0 ? size : 0, cb, data);
+    if (proposal == NULL) {
+        err = ERR_NOMEM;
+        proposal = proposal_new(kind, NULL, 0, cb, data);
+    }
+    PRE(proposal != NULL); /* not even room to say so */
+    proposal->err = err;
+    proposal_push(err == 0 ? &engine->waiting : &engine->refused, proposal);
+    /* A refused client that asks again at once must not starve the loop. */
+    start_soon(engine, err == 0 ? 0 : 1);
+}
+
+void engine_propose(struct engine *engine, const void *bytes, size_t size, engine_propose_cb *cb,
+                    void *data)
+{
+    propose(engine, RAFT_ENTRY_DATA, bytes, size, cb, data);
+}
+
+void engine_change(struct engine *engine, const Ephor__Membership *members, engine_propose_cb *cb,
+                   void *data)
+{
+    size_t size = ephor__membership__get_packed_size(members);
+    uint8_t *bytes = malloc(size + 1);
+    PRE(bytes != NULL);
+    ephor__membership__pack(members, bytes);
+    propose(engine, RAFT_ENTRY_CONFIG, bytes, size, cb, data);
+    free(bytes);
+}
+
+int engine_transfer(struct engine *engine, uint32_t to)
+{
+    struct raft_event event = {.type = RAFT_TRANSFER, .transfer_to = to};
+    if (engine->has_failed || !engine->is_leading)
+        return ERR_AGAIN;
+    enum raft_result result = drive_step(engine, &event);
+    start_soon(engine, 0);
+    if (result == RAFT_NO_TARGET)
+        return ERR_NOT_FOUND;
+    return result == RAFT_OK ? ERR_OK : ERR_AGAIN;
+}
+
+/* Alone also while the storage fails: nobody else can lead a quorum of one, and leases that were
+ * granted must not end because of this machine's disk. */
+int64_t engine_fresh_since(const struct engine *engine)
+{
+    if (engine->is_closing || !engine->has_led)
+        return 0;
+    if (drive_is_alone(engine))
+        return now_mono_ms();
+    int64_t since_ms =
+        engine->is_leading ? raft_fresh_since(engine->raft, now_mono_ms()) : INT64_MIN;
+    return since_ms > 0 ? since_ms : 0;
+}
+
+bool engine_wants_snapshot(const struct engine *engine)
+{
+    return !engine->has_failed && snapshot_plan_wants(&engine->snapshots, engine->applied);
+}
+
+void engine_snapshot(struct engine *engine, uint64_t index, const void *bytes, size_t size)
+{
+    size_t packed_size;
+    PRE(index <= engine->applied);
+    if (engine->has_failed || index <= engine->snapshots.index)
+        return;
+    uint64_t membership_index;
+    raft_membership_at(engine->raft, index, &membership_index);
+    void *packed = stored_snapshot_pack(roster_at(&engine->roster, index), membership_index, bytes,
+                                        size, &packed_size);
+    if (packed == NULL) {
+        log_warning("snapshot", "out of memory for a snapshot of %zu bytes", size);
+        return;
+    }
+    snapshot_plan_give(&engine->snapshots, index, packed, packed_size);
+    free(packed);
+    start_soon(engine, 0);
+}
+
+uint64_t engine_commit_index(const struct engine *engine)
+{
+    uint64_t commit = raft_commit(engine->raft);
+    return commit > engine->applied ? commit : engine->applied;
+}
+
+uint64_t engine_incarnation(const struct engine *engine)
+{
+    return store_state(engine->store)->incarnation;
+}
+
+const Ephor__Membership *engine_members(const struct engine *engine)
+{
+    return engine->roster.now;
+}
+
+void engine_status(const struct engine *engine, struct engine_status *status)
+{
+    *status = (struct engine_status){.term = raft_term(engine->raft),
+                                     .commit_index = engine_commit_index(engine),
+                                     .applied_index = engine->applied,
+                                     .first_index = raft_first_index(engine->raft),
+                                     .last_index = raft_last_index(engine->raft),
+                                     .snapshot_index = raft_snapshot(engine->raft)->index,
+                                     .leader = raft_leader(engine->raft),
+                                     .role = raft_role_name(raft_role(engine->raft)),
+                                     .is_working = engine->is_leading};
+}
+
+bool engine_peer(const struct engine *engine, uint32_t id, struct engine_peer *peer)
+{
+    struct raft_peer known;
+    if (!raft_peer(engine->raft, id, &known))
+        return false;
+    *peer = (struct engine_peer){.match_index = known.match_index,
+                                 .answered_ms = known.answered_ms > 0 ? known.answered_ms : 0,
+                                 .is_snapshotting = known.is_snapshotting};
+    return true;
+}
+
+void engine_journal(struct engine *engine, const struct journal_row *source)
+{
+    struct row *row = row_new(source);
+    if (row == NULL) {
+        log_warning("journal", "out of memory for a journal row of entry %lu",
+                    (unsigned long)source->index);
+        return;
+    }
+    row_push(&engine->rows, row);
+    keep_rows_bounded(engine);
+    start_soon(engine, 0);
+}
+
+int engine_journal_read(struct engine *engine, uint32_t count, engine_journal_cb *cb, void *data)
+{
+    struct errbuf e = {""};
+    struct journal_tail *tail = journal_tail_new(count);
+    if (tail == NULL)
+        return ERR_NOMEM;
+    int err = store_journal_read(engine->store, count, journal_tail_add, tail, &e);
+    if (err != 0)
+        log_error("journal", "%s", e.text);
+    if (engine->is_writing)
+        journal_tail_add_queue(tail, round_rows(engine->round));
+    journal_tail_add_queue(tail, &engine->rows);
+    journal_tail_give(tail, cb, data);
+    journal_tail_free(tail);
+    return err;
+}
