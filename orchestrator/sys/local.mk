@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libsys.a
 libsys_a_SOURCES = \
 	orchestrator/sys/api_client.c orchestrator/sys/api_client.h \
+	orchestrator/sys/cert.c orchestrator/sys/cert.h \
 	orchestrator/sys/exec.c orchestrator/sys/exec.h \
 	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
 	orchestrator/sys/http_request.c \
@@ -11,12 +12,21 @@ libsys_a_SOURCES = \
 	orchestrator/sys/loop.c orchestrator/sys/loop.h \
 	orchestrator/sys/notify.c orchestrator/sys/notify.h \
 	orchestrator/sys/now.c orchestrator/sys/now.h \
+	orchestrator/sys/pki.c orchestrator/sys/pki.h \
+	orchestrator/sys/pki_file.c orchestrator/sys/pki_file.h \
 	orchestrator/sys/process.c orchestrator/sys/process.h \
 	orchestrator/sys/privileges.c orchestrator/sys/privileges.h \
 	orchestrator/sys/results.c orchestrator/sys/results.h \
 	orchestrator/sys/ssh.c orchestrator/sys/ssh.h \
-	orchestrator/sys/ssh_hosts.c orchestrator/sys/ssh_hosts.h
-libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS)
+	orchestrator/sys/ssh_hosts.c orchestrator/sys/ssh_hosts.h \
+	orchestrator/sys/tls_connect.c \
+	orchestrator/sys/tls_flood.c orchestrator/sys/tls_flood.h \
+	orchestrator/sys/tls_identity.c orchestrator/sys/tls_identity.h \
+	orchestrator/sys/tls_link.c orchestrator/sys/tls_link.h \
+	orchestrator/sys/tls_parts.h \
+	orchestrator/sys/tls_server.c orchestrator/sys/tls_server.h \
+	orchestrator/sys/tls_words.c orchestrator/sys/tls_words.h
+libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
 
 check_PROGRAMS += test_link
 TESTS += test_link
