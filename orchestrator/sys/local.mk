@@ -33,3 +33,16 @@ TESTS += test_link
 test_link_SOURCES = tests/unit/test_link.c
 test_link_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_link_LDADD = libsys.a libproto.a libbase.a $(UV_LIBS) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm
+
+check_PROGRAMS += test_pki test_tls_link test_tls_server
+TESTS += test_pki test_tls_link test_tls_server
+test_pki_SOURCES = tests/unit/test_pki.c
+test_pki_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SSL_CFLAGS)
+test_pki_LDADD = libsys.a libbase.a $(UV_LIBS) $(SSL_LIBS) $(CHECK_LIBS) -lm
+TLS_FIXTURE = tests/unit/tls_fixture.c tests/unit/tls_fixture.h
+test_tls_link_SOURCES = tests/unit/test_tls_link.c $(TLS_FIXTURE)
+test_tls_link_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_tls_link_LDADD = $(test_pki_LDADD)
+test_tls_server_SOURCES = tests/unit/test_tls_server.c $(TLS_FIXTURE)
+test_tls_server_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_tls_server_LDADD = $(test_pki_LDADD)
