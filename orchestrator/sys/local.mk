@@ -25,6 +25,7 @@ libsys_a_SOURCES = \
 	orchestrator/sys/tls_link.c orchestrator/sys/tls_link.h \
 	orchestrator/sys/tls_parts.h \
 	orchestrator/sys/tls_server.c orchestrator/sys/tls_server.h \
+	orchestrator/sys/tls_socket.c orchestrator/sys/tls_socket.h \
 	orchestrator/sys/tls_words.c orchestrator/sys/tls_words.h
 libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
 

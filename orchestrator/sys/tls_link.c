@@ -11,13 +11,10 @@
 #include "orchestrator/base/text.h"
 #include "orchestrator/sys/cert.h"
 #include "orchestrator/sys/tls_parts.h"
+#include "orchestrator/sys/tls_socket.h"
 #include "orchestrator/sys/tls_words.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,33 +137,6 @@ static bool encrypt_some(struct tls_link *link)
     return true;
 }
 
-static void drop_records(BIO *records, size_t size)
-{
-    char sink[4096];
-    while (size > 0) {
-        int n = BIO_read(records, sink, (int)(size < sizeof(sink) ? size : sizeof(sink)));
-        PRE(n > 0);
-        size -= (size_t)n;
-    }
-}
-
-/* Records to the socket. Returns 1: all, 0: the socket is full, or an error. */
-static int send_records(struct tls_link *link, size_t *budget)
-{
-    BIO *records = SSL_get_wbio(link->ssl);
-    char *data = NULL;
-    size_t size = records_waiting(link);
-    if (size == 0)
-        return 1;
-    BIO_get_mem_data(records, &data);
-    ssize_t n = send(link->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : err_from_errno(errno);
-    *budget -= *budget < (size_t)n ? *budget : (size_t)n;
-    drop_records(records, (size_t)n);
-    return (size_t)n == size ? 1 : 0;
-}
-
 /* Write until nothing is left, the socket is full or the turn's share is used up. */
 static int flush_some(struct tls_link *link)
 {
@@ -177,7 +147,7 @@ static int flush_some(struct tls_link *link)
             return ERR_PROTOCOL;
         if (records_waiting(link) == 0)
             break;
-        sent = send_records(link, &budget);
+        sent = tls_socket_send(link->fd, SSL_get_wbio(link->ssl), &budget);
     }
     return sent < 0 ? sent : ERR_OK;
 }
@@ -484,40 +454,13 @@ struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_ident
     return link;
 }
 
-void tls_address_text(char text[TLS_ADDRESS_SIZE], const struct sockaddr *address)
-{
-    char host[48], port[8];
-    socklen_t size =
-        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        text_copy(text, TLS_ADDRESS_SIZE, "?");
-    else
-        text_format(text, TLS_ADDRESS_SIZE, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
-                    host, port);
-}
-
-/* Small frames leave at once; a peer whose machine vanished is noticed though nobody sends. */
-static void set_options(int fd)
-{
-    int on = 1, idle_s = 10, between_s = 5, probes = 3, unheard_ms = 30000;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms, sizeof(unheard_ms));
-}
-
 int tls_link_start(struct tls_link *link, int fd, const struct sockaddr *address)
 {
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
     link->fd = fd; /* closed with the link */
+    tls_socket_prepare(fd);
     link->watch = watch_new(link->loop, fd, on_ready, link);
     if (link->watch == NULL)
         return ERR_NOMEM;
-    set_options(fd);
     tls_address_text(link->peer.address, address);
     link->state = link->is_server ? STATE_HANDSHAKE : STATE_CONNECTING;
     watch_set(link->watch, link->is_server ? WATCH_READ : WATCH_WRITE);

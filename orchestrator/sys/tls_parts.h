@@ -63,7 +63,4 @@ enum tls_why tls_link_why(const struct tls_link *link);
 bool tls_link_is_adopted(const struct tls_link *link);
 const char *tls_link_address(const struct tls_link *link);
 
-/* "192.0.2.1:7000" or "[2001:db8::1]:7000". */
-void tls_address_text(char text[TLS_ADDRESS_SIZE], const struct sockaddr *address);
-
 #endif

@@ -9,6 +9,7 @@
 #include "orchestrator/sys/now.h"
 #include "orchestrator/sys/tls_flood.h"
 #include "orchestrator/sys/tls_parts.h"
+#include "orchestrator/sys/tls_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

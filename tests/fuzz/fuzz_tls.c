@@ -4,7 +4,7 @@
  *   clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -I../build \
  *     tests/fuzz/fuzz_tls.c \
  *     orchestrator/sys/{cert,loop,now,pki,pki_file}.c \
- *     orchestrator/sys/tls_{connect,flood,identity,link,server,words}.c \
+ *     orchestrator/sys/tls_{connect,flood,identity,link,server,socket,words}.c \
  *     orchestrator/base/{buf,contract,err,log,text}.c -luv -lssl -lcrypto -o fuzz_tls
  *   ./fuzz_tls -max_len=4096 -max_total_time=60 2>&1 | grep -v link-refused
  *

@@ -1,6 +1,7 @@
 /* The server of TLS links: who is refused, and what strangers may cost. Links libsys, libbase,
  * libssl. */
 #include "orchestrator/sys/now.h"
+#include "orchestrator/sys/tls_flood.h"
 #include "tests/unit/tls_fixture.h"
 
 #include <arpa/inet.h>
@@ -126,8 +127,7 @@ END_TEST
 
 START_TEST(test_garbage_is_counted)
 {
-    static const char *const garbage[] = {"GET / HTTP/1.1\r\n\r\n",
-                                          "\x16\x03\x01\xff\xffhello",
+    static const char *const garbage[] = {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xffhello",
                                           "\xff\xff\xff\xff\xff\xff\xff\xff"};
     struct tls_server_params params = default_params();
     serve(&params);
@@ -211,6 +211,36 @@ START_TEST(test_a_flood_of_one_source)
 }
 END_TEST
 
+static bool may_enter(struct tls_flood *flood, const char *text, int64_t now_ms)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+        return tls_flood_may_enter(flood, (struct sockaddr *)&in, now_ms);
+    ck_assert_int_eq(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
+    return tls_flood_may_enter(flood, (struct sockaddr *)&in6, now_ms);
+}
+
+START_TEST(test_sources_are_counted_apart)
+{
+    struct tls_flood flood;
+    tls_flood_init(&flood, 2, 12345);
+    ck_assert(may_enter(&flood, "192.0.2.1", 1000));
+    ck_assert(may_enter(&flood, "::ffff:192.0.2.1", 1100)); /* the same one */
+    ck_assert(!may_enter(&flood, "192.0.2.1", 1200));
+    ck_assert(may_enter(&flood, "192.0.2.2", 1200));
+    ck_assert(!may_enter(&flood, "192.0.2.1", 1999));
+    ck_assert(may_enter(&flood, "192.0.2.1", 2000));
+    ck_assert(may_enter(&flood, "2001:db8::1", 2000)); /* a /64 is one source */
+    ck_assert(may_enter(&flood, "2001:db8::2", 2000));
+    ck_assert(!may_enter(&flood, "2001:db8::3", 2000));
+    ck_assert(may_enter(&flood, "2001:db8:0:1::1", 2000));
+    tls_flood_init(&flood, 0, 12345);
+    for (int i = 0; i < 100; i++)
+        ck_assert(may_enter(&flood, "192.0.2.1", 1000));
+}
+END_TEST
+
 START_TEST(test_too_many_handshakes_and_links)
 {
     int fds[10];
@@ -282,6 +312,7 @@ int main(void)
     tcase_add_test(tc, test_a_silent_server_meets_the_deadline);
     tcase_add_test(tc, test_an_endless_hello_is_cut_off);
     tcase_add_test(tc, test_a_flood_of_one_source);
+    tcase_add_test(tc, test_sources_are_counted_apart);
     tcase_add_test(tc, test_too_many_handshakes_and_links);
     tcase_add_test(tc, test_silent_connections_keep_nobody_out);
     suite_add_tcase(suite, tc);
