@@ -217,6 +217,29 @@ bool text_parse_int(const char *text, int64_t min, int64_t max, int64_t *value)
     return true;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool text_parse_hex(const char *text, unsigned char *bytes, size_t size)
+{
+    if (strlen(text) != 2 * size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
 bool text_is_name(const char *text)
 {
     if (!isalpha((unsigned char)*text) || strlen(text) > NAME_MAX_BYTES)

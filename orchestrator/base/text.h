@@ -36,6 +36,9 @@ bool text_parse_size(const char *text, int64_t *bytes);
 /* A whole decimal number within [min, max] and nothing else. */
 bool text_parse_int(const char *text, int64_t min, int64_t max, int64_t *value);
 
+/* Exactly `size` bytes as two hexadecimal digits each. */
+bool text_parse_hex(const char *text, unsigned char *bytes, size_t size);
+
 /* A project name: [A-Za-z][A-Za-z0-9_-]*, at most 47 bytes (NAME_SIZE - 1 of core/limits.h). */
 bool text_is_name(const char *text);
 

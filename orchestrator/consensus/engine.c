@@ -598,6 +598,11 @@ void engine_status(const struct engine *engine, struct engine_status *status)
                                      .is_working = engine->is_leading};
 }
 
+uint32_t engine_leader(const struct engine *engine)
+{
+    return raft_leader(engine->raft);
+}
+
 bool engine_peer(const struct engine *engine, uint32_t id, struct engine_peer *peer)
 {
     struct raft_peer known;

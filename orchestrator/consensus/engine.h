@@ -105,6 +105,8 @@ struct engine_status {
 };
 void engine_status(const struct engine *engine, struct engine_status *status);
 
+uint32_t engine_leader(const struct engine *engine); /* id; 0: unknown */
+
 struct engine_peer {
     uint64_t match_index;
     int64_t answered_ms; /* CLOCK_BOOTTIME; 0: never in this term */

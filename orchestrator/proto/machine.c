@@ -116,6 +116,35 @@ refuse:
     return false;
 }
 
+/* The place of an author; a new one takes a free place, or that of the one longest unheard of. */
+static struct author *place_of(struct machine *machine, uint32_t id)
+{
+    struct author *free_place = &machine->authors[0];
+    for (uint32_t i = 0; i < AUTHORS_MAX; i++) {
+        struct author *author = &machine->authors[i];
+        if (author->id == id)
+            return author;
+        if (free_place->id != 0 && (author->id == 0 || author->id < free_place->id))
+            free_place = author; /* ids only grow: the lowest is the oldest member */
+    }
+    *free_place = (struct author){.id = id};
+    return free_place;
+}
+
+/* Is it the first time that the log has this? An author sends again, in order, what it has not
+ * seen applied. */
+static bool is_first_time(struct machine *machine, const Ephor__Fact *fact)
+{
+    machine->last = (struct author){fact->author, fact->run, fact->sequence};
+    if (fact->author == 0)
+        return true;
+    struct author *author = place_of(machine, fact->author);
+    if (author->run == fact->run && fact->sequence <= author->sequence)
+        return false;
+    *author = machine->last;
+    return true;
+}
+
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                    size_t size, struct effects *effects, bool *adopted)
 {
@@ -127,10 +156,15 @@ void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const
         *adopted = false;
     machine->index = index;
     machine->term = term;
+    machine->last.id = 0;
     Ephor__Fact *message = ephor__fact__unpack(NULL, size, bytes);
     if (message == NULL) {
         journal_add(effects, SEVERITY_ERROR, EVENT_REFUSED, "log", "entry %llu is not a fact",
                     (unsigned long long)index);
+        return;
+    }
+    if (!is_first_time(machine, message)) {
+        ephor__fact__free_unpacked(message, NULL);
         return;
     }
     if (message->body_case == EPHOR__FACT__BODY_POLICY) {
@@ -153,6 +187,8 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
     if (machine->core == NULL)
         return NULL;
     Ephor__Snapshot snapshot = EPHOR__SNAPSHOT__INIT;
+    Ephor__Author authors[AUTHORS_MAX];
+    Ephor__Author *pointers[AUTHORS_MAX];
     uint8_t *out = NULL;
     snapshot.policy_index = machine->policy_index;
     snapshot.policy.data = machine->policy_bytes;
@@ -163,6 +199,17 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
     if (snapshot.core.data == NULL)
         return NULL;
     snapshot_write(machine->core, snapshot.core.data);
+    snapshot.authors = pointers;
+    for (uint32_t i = 0; i < AUTHORS_MAX; i++) {
+        if (machine->authors[i].id == 0)
+            continue;
+        Ephor__Author *author = &authors[snapshot.n_authors];
+        ephor__author__init(author);
+        author->id = machine->authors[i].id;
+        author->run = machine->authors[i].run;
+        author->sequence = machine->authors[i].sequence;
+        pointers[snapshot.n_authors++] = author;
+    }
     *size = ephor__snapshot__get_packed_size(&snapshot);
     out = malloc(*size);
     if (out != NULL)
@@ -209,10 +256,15 @@ int machine_restore(struct machine *machine, uint64_t index, uint64_t term, cons
     if (snapshot == NULL)
         return err_set(e, ERR_CORRUPT, "the snapshot cannot be read");
     int err = restore(machine, snapshot, e);
-    ephor__snapshot__free_unpacked(snapshot, NULL);
     if (err == ERR_OK) {
         machine->index = index;
         machine->term = term;
+        memset(machine->authors, 0, sizeof(machine->authors));
+        for (size_t i = 0; i < snapshot->n_authors && i < AUTHORS_MAX; i++)
+            machine->authors[i] =
+                (struct author){snapshot->authors[i]->id, snapshot->authors[i]->run,
+                                snapshot->authors[i]->sequence};
     }
+    ephor__snapshot__free_unpacked(snapshot, NULL);
     return err;
 }

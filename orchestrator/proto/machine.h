@@ -8,6 +8,14 @@
 #include "orchestrator/core/core.h"
 #include "orchestrator/proto/ephor.pb-c.h"
 
+enum { AUTHORS_MAX = 16 };
+
+struct author {  /* of facts that may be sent again */
+    uint32_t id; /* 0: a free place */
+    uint64_t run;
+    uint64_t sequence; /* of the last one that was applied */
+};
+
 struct machine {
     struct core *core;     /* NULL until the first policy */
     Ephor__Policy *policy; /* as adopted; NULL until then */
@@ -16,13 +24,16 @@ struct machine {
     uint64_t policy_index;
     char policy_digest[72];
     uint64_t index, term; /* of the last entry applied */
+    struct author authors[AUTHORS_MAX];
+    struct author last; /* of the last entry applied; id 0: none */
 };
 
 void machine_init(struct machine *machine);
 void machine_close(struct machine *machine);
 
 /* Apply one entry. effects is overwritten. adopted (may be NULL) tells whether a new policy was
- * adopted. Entries that cannot be read change nothing and say so in effects. */
+ * adopted. Entries that cannot be read change nothing and say so in effects; what its author sent
+ * again changes nothing. */
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                    size_t size, struct effects *effects, bool *adopted);
 

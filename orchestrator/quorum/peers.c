@@ -4,6 +4,7 @@
 
 #include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/quorum/cluster.h"
 #include "orchestrator/sys/now.h"
 
 #include <stdlib.h>
@@ -39,16 +40,16 @@ static void on_sight_told(struct quorum *q, int err, uint64_t index)
 
 static void tell_sight(struct quorum *q, bool sees, const char *reason)
 {
-    if (!q->is_leading || q->machine.core == NULL)
+    if (q->machine.core == NULL)
         return;
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Sight sight = EPHOR__SIGHT__INIT;
-    sight.controller = q->controller;
+    sight.controller = q->seat;
     sight.sees = sees;
     sight.reason = (char *)(uintptr_t)reason;
     fact.body_case = EPHOR__FACT__BODY_SIGHT;
     fact.sight = &sight;
-    quorum_propose(q, &fact, NULL, 0, on_sight_told);
+    proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_sight_told);
 }
 
 /* ---------------------------------------------------------------- orders */
@@ -278,9 +279,14 @@ void peers_send_state(struct quorum *q)
     feed.storage_text = q->storage_text;
     feed.calm = q->is_calm;
     feed.calm_text = q->calm_text;
+    feed.file_differs = q->machine.core != NULL && q->file_digest[0] != '\0' &&
+                        strcmp(q->file_digest, q->machine.policy_digest) != 0;
+    if (q->engine != NULL)
+        cluster_feed(q, &feed);
     m.body_case = EPHOR__MESSAGE__BODY_FEED_STATE;
     m.feed_state = &feed;
     link_send(q->status.link, &m, -1);
+    cluster_feed_free(&feed);
 }
 
 /* ---------------------------------------------------------------- links */
@@ -303,6 +309,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
 {
     struct peer *peer = data;
     (void)fd;
+    if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REQUEST && peer->role == EPHOR__ROLE__STATUS)
+        cluster_on_request(peer->quorum, 0, m->cluster_request);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE)
         return;
     if (!may_propose(peer->role, m->propose->fact)) {
@@ -310,7 +318,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
                   process_role_name(peer->role));
         return;
     }
-    quorum_propose(peer->quorum, m->propose->fact, peer, m->propose->sequence, NULL);
+    proposals_add(peer->quorum, PROPOSAL_FORWARDED, m->propose->fact, peer, m->propose->sequence,
+                  NULL);
 }
 
 static void on_close(void *data, const char *reason)
@@ -335,7 +344,7 @@ static struct peer *peer_of(struct quorum *q, Ephor__Role role, uint32_t instanc
 
 static bool is_blind(const struct quorum *q)
 {
-    return q->machine.core != NULL && q->machine.core->controllers[q->controller - 1].is_blind;
+    return q->machine.core != NULL && q->machine.core->controllers[q->seat - 1].is_blind;
 }
 
 void peers_connect(struct quorum *q, Ephor__Role role, uint32_t instance, int fd)

@@ -5,10 +5,13 @@
 #include "orchestrator/base/contract.h"
 #include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/quorum/cluster.h"
 #include "orchestrator/sys/now.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 enum {
     LATE_MS = 250,  /* a beat this late: stop acting */
@@ -19,55 +22,6 @@ enum {
 int64_t quorum_at_ms(const struct quorum *q)
 {
     return q->base_at_ms + (now_mono_ms() - q->base_mono_ms);
-}
-
-/* ---------------------------------------------------------------- proposing */
-
-struct proposal {
-    struct quorum *quorum;
-    struct peer *peer; /* NULL: nobody waits */
-    uint64_t generation;
-    uint64_t sequence;
-    quorum_then *then;
-};
-
-static void on_proposed(void *data, int err, uint64_t index)
-{
-    struct proposal *p = data;
-    if (p->peer != NULL && p->peer->link != NULL && p->peer->generation == p->generation) {
-        Ephor__Proposed proposed = EPHOR__PROPOSED__INIT;
-        Ephor__Message m = EPHOR__MESSAGE__INIT;
-        proposed.sequence = p->sequence;
-        proposed.index = index;
-        proposed.err = err;
-        proposed.text = (char *)(uintptr_t)(err == ERR_OK ? "" : err_text(err));
-        m.body_case = EPHOR__MESSAGE__BODY_PROPOSED;
-        m.proposed = &proposed;
-        link_send(p->peer->link, &m, -1);
-    }
-    if (p->then != NULL)
-        p->then(p->quorum, err, index);
-    free(p);
-}
-
-void quorum_propose(struct quorum *q, Ephor__Fact *fact, struct peer *peer, uint64_t sequence,
-                    quorum_then *then)
-{
-    struct proposal *p = calloc(1, sizeof(*p));
-    fact->at_ms = q->is_leading ? quorum_at_ms(q) : 0;
-    if (fact->wall_ms == 0)
-        fact->wall_ms = now_wall_ms();
-    size_t size = ephor__fact__get_packed_size(fact);
-    uint8_t *bytes = malloc(size + 1);
-    PRE(p != NULL && bytes != NULL);
-    ephor__fact__pack(fact, bytes);
-    *p = (struct proposal){.quorum = q,
-                           .peer = peer,
-                           .sequence = sequence,
-                           .then = then,
-                           .generation = peer == NULL ? 0 : peer->generation};
-    engine_propose(q->engine, bytes, size, on_proposed, p);
-    free(bytes);
 }
 
 /* ---------------------------------------------------------------- the tick */
@@ -96,7 +50,7 @@ static void on_tick(void *data)
     fact.body_case = EPHOR__FACT__BODY_TICK;
     fact.tick = &tick;
     q->is_tick_proposed = true;
-    quorum_propose(q, &fact, NULL, 0, on_tick_applied);
+    proposals_add(q, PROPOSAL_OF_LEADER, &fact, NULL, 0, on_tick_applied);
 }
 
 static void arm_tick(struct quorum *q)
@@ -116,13 +70,13 @@ static void propose_calm(struct quorum *q)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Calm calm = EPHOR__CALM__INIT;
-    calm.controller = q->controller;
+    calm.controller = q->seat;
     calm.calm = q->is_calm;
     calm.reason = q->calm_text;
     fact.body_case = EPHOR__FACT__BODY_CALM;
     fact.calm = &calm;
-    if (q->is_leading && q->machine.core != NULL)
-        quorum_propose(q, &fact, NULL, 0, NULL);
+    if (q->machine.core != NULL)
+        proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, NULL);
 }
 
 static void on_leader_told(struct quorum *q, int err, uint64_t index)
@@ -144,12 +98,12 @@ static void tell_leader(struct quorum *q)
         return;
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Leader leader = EPHOR__LEADER__INIT;
-    leader.controller = q->controller;
+    leader.controller = q->seat;
     leader.name = q->controller_name;
     fact.body_case = EPHOR__FACT__BODY_LEADER;
     fact.leader = &leader;
     q->leader_told_term = q->term;
-    quorum_propose(q, &fact, NULL, 0, on_leader_told);
+    proposals_add(q, PROPOSAL_OF_LEADER, &fact, NULL, 0, on_leader_told);
 }
 
 static void reply_policy(struct quorum *q, bool accepted, const char *text)
@@ -173,14 +127,39 @@ static void on_policy_applied(struct quorum *q, int err, uint64_t index)
         reply_policy(q, q->effects->is_accepted, q->effects->reply);
 }
 
+static bool file_differs(const struct quorum *q)
+{
+    return q->machine.core != NULL && q->file_digest[0] != '\0' &&
+           strcmp(q->file_digest, q->machine.policy_digest) != 0;
+}
+
+static void drop_offer(struct quorum *q)
+{
+    ephor__policy_offer__free_unpacked(q->offer, NULL);
+    q->offer = NULL;
+}
+
+/* Among several, starting a controller changes nothing for all: only an empty cluster takes the
+ * file of whoever leads first, and otherwise somebody has to ask for it. */
+static bool is_only_a_start(const struct quorum *q)
+{
+    return !q->offer->asked && q->machine.core != NULL && !cluster_is_alone(q);
+}
+
 /* Propose the offered policy, unless it is the one in force. */
 static void propose_offer(struct quorum *q)
 {
-    if (q->offer == NULL || !q->is_leading)
+    if (q->offer == NULL)
         return;
-    if (q->machine.core != NULL && strcmp(q->offer->digest, q->machine.policy_digest) == 0) {
+    if (q->machine.core != NULL && !file_differs(q)) {
         reply_policy(q, true, "unchanged");
-    } else {
+        drop_offer(q);
+    } else if (is_only_a_start(q)) {
+        log_warning("config", "this controller's file is not the policy in force: the cluster "
+                              "keeps its own; ephorctl reload proposes the file's");
+        reply_policy(q, true, "the policy of the cluster stays in force; this file differs");
+        drop_offer(q);
+    } else if (q->is_leading || (q->offer->asked && q->leader != 0)) {
         Ephor__Fact fact = EPHOR__FACT__INIT;
         Ephor__PolicyAdopted adopted = EPHOR__POLICY_ADOPTED__INIT;
         adopted.policy = q->offer->policy;
@@ -188,10 +167,9 @@ static void propose_offer(struct quorum *q)
         adopted.digest = q->offer->digest;
         fact.body_case = EPHOR__FACT__BODY_POLICY;
         fact.policy = &adopted;
-        quorum_propose(q, &fact, NULL, 0, on_policy_applied);
+        proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_policy_applied);
+        drop_offer(q);
     }
-    ephor__policy_offer__free_unpacked(q->offer, NULL);
-    q->offer = NULL;
 }
 
 /* ---------------------------------------------------------------- the engine's callbacks */
@@ -241,11 +219,14 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     struct quorum *q = data;
     bool adopted;
     machine_apply(&q->machine, index, term, bytes, size, q->effects, &adopted);
+    proposals_applied(q, q->machine.last.id, q->machine.last.run, q->machine.last.sequence, index);
     keep_journal(q, index, term,
                  q->machine.core == NULL ? now_wall_ms() : q->machine.core->wall_ms);
     peers_send_fact(q, index, term, bytes, size);
-    if (adopted)
+    if (adopted) {
         peers_send_policy(q);
+        propose_offer(q);
+    }
     tell_leader(q);
     peers_send_orders(q, false);
     arm_tick(q);
@@ -253,10 +234,25 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
         take_snapshot(q);
 }
 
+/* Who leads may be another one now: what is on its way goes to that one. */
+void quorum_note_leader(struct quorum *q)
+{
+    uint32_t leader = engine_leader(q->engine);
+    if (leader == q->leader)
+        return;
+    q->leader = leader;
+    if (leader != 0 && leader != q->controller)
+        log_info("leader", "%s leads", cluster_name_of(q, leader));
+    proposals_restart(q);
+    propose_offer(q);
+    peers_send_state(q);
+}
+
 static void on_leadership(void *data, bool is_leader, uint64_t term)
 {
     struct quorum *q = data;
     q->is_leading = is_leader;
+    q->leader = engine_leader(q->engine);
     if (is_leader) {
         q->term = term;
         q->base_at_ms = (q->machine.core == NULL ? 0 : q->machine.core->at_ms) + 1;
@@ -267,9 +263,25 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
         propose_offer(q);
         peers_send_orders(q, true);
         arm_tick(q);
+        cluster_work(q);
     }
+    proposals_restart(q);
     peers_send_lead(q);
     peers_send_state(q);
+}
+
+static void on_members(void *data, const Ephor__Membership *members)
+{
+    struct quorum *q = data;
+    cluster_on_members(q, members);
+    peers_send_state(q);
+}
+
+static void on_send(void *data, uint32_t to, const void *bytes, size_t size)
+{
+    struct quorum *q = data;
+    if (q->mesh != NULL)
+        mesh_send(q->mesh, to, MESH_LOG, bytes, size);
 }
 
 static void on_storage(void *data, int err, const char *text)
@@ -315,6 +327,7 @@ static void on_beat(void *data)
 {
     struct quorum *q = data;
     watch_self(q);
+    quorum_note_leader(q);
     peers_send_lead(q);
     q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
@@ -322,7 +335,10 @@ static void on_beat(void *data)
 
 static void on_report(void *data)
 {
-    peers_send_state(data);
+    struct quorum *q = data;
+    proposals_expire(q);
+    cluster_work(q);
+    peers_send_state(q);
 }
 
 /* ---------------------------------------------------------------- the process */
@@ -330,12 +346,15 @@ static void on_report(void *data)
 static int on_start(void *data, struct process *process, const Ephor__Setup *setup,
                     struct errbuf *e)
 {
-    static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
-                                                      on_storage,  NULL,     NULL};
+    static const struct engine_callbacks callbacks = {on_snapshot, on_entry,   on_leadership,
+                                                      on_storage,  on_members, on_send};
     struct quorum *q = data;
     q->process = process;
     q->loop = process_loop(process);
-    q->controller = setup->controller;
+    q->controller = q->seat = setup->controller;
+    if (getrandom(&q->proposals.run, sizeof(q->proposals.run), 0) < 0)
+        q->proposals.run = (uint64_t)now_wall_ms();
+    q->proposals.epoch = 1;
     q->checker_count = setup->checker_count;
     q->fresh_ms = setup->fresh_ms;
     q->is_calm = q->is_storage_ok = true;
@@ -348,6 +367,10 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
         return err_set(e, ERR_NOMEM, "out of memory");
     struct engine_params params = {.state_dir = setup->state_dir,
                                    .controller = setup->controller,
+                                   .name = setup->controller_name,
+                                   .joins = setup->joins,
+                                   .election_ms = setup->election_ms,
+                                   .heartbeat_ms = setup->heartbeat_ms,
                                    .callbacks = &callbacks,
                                    .data = q};
     int err = engine_open(q->loop, &params, &q->engine, e);
@@ -355,6 +378,9 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
         err_wrap(e, "the log in %s", setup->state_dir);
         return err;
     }
+    err = cluster_open(q, setup, e);
+    if (err != ERR_OK)
+        return err;
     q->suspended_ms = now_suspended_ms();
     q->beat_due_ms = now_mono_ms();
     timer_start(q->beat, 0, 0);
@@ -367,6 +393,7 @@ static void on_setup(void *data, const Ephor__Setup *setup)
 {
     struct quorum *q = data;
     q->checker_count = setup->checker_count;
+    cluster_reload(q, setup);
 }
 
 static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
@@ -374,21 +401,41 @@ static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
     peers_connect(data, role, instance, fd);
 }
 
+static void on_offer(struct quorum *q, const Ephor__PolicyOffer *offer)
+{
+    size_t size = ephor__policy_offer__get_packed_size(offer);
+    uint8_t *bytes = malloc(size + 1);
+    PRE(bytes != NULL);
+    ephor__policy_offer__pack(offer, bytes);
+    if (q->offer != NULL)
+        drop_offer(q);
+    q->offer = ephor__policy_offer__unpack(NULL, size, bytes);
+    free(bytes);
+    text_copy(q->file_digest, sizeof(q->file_digest), offer->digest);
+    if (q->is_leading || q->machine.core != NULL)
+        propose_offer(q);
+}
+
+static void on_listener(struct quorum *q, int fd)
+{
+    struct errbuf e = {.text = ""};
+    if (q->mesh == NULL) {
+        close(fd);
+        return;
+    }
+    if (cluster_listen(q, fd, &e) != ERR_OK)
+        log_error("peer", "no other controller can be let in: %s", e.text);
+}
+
 static void on_message(void *data, const Ephor__Message *m, int fd)
 {
     struct quorum *q = data;
-    (void)fd;
-    if (m->body_case != EPHOR__MESSAGE__BODY_POLICY_OFFER)
-        return;
-    size_t size = ephor__policy_offer__get_packed_size(m->policy_offer);
-    uint8_t *bytes = malloc(size + 1);
-    PRE(bytes != NULL);
-    ephor__policy_offer__pack(m->policy_offer, bytes);
-    if (q->offer != NULL)
-        ephor__policy_offer__free_unpacked(q->offer, NULL);
-    q->offer = ephor__policy_offer__unpack(NULL, size, bytes);
-    free(bytes);
-    propose_offer(q);
+    if (m->body_case == EPHOR__MESSAGE__BODY_LISTEN && fd >= 0)
+        on_listener(q, fd);
+    else if (fd >= 0)
+        close(fd);
+    if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_OFFER)
+        on_offer(q, m->policy_offer);
 }
 
 static void on_stop(void *data)
@@ -399,6 +446,8 @@ static void on_stop(void *data)
     timer_free(q->report);
     engine_close(q->engine);
     q->engine = NULL;
+    cluster_close(q);
+    proposals_close(q);
     peers_close(q);
     process_done(q->process);
 }

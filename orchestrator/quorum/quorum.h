@@ -1,11 +1,14 @@
 /* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
- * data directory and nothing else; what it learns and orders goes over links to the other
- * processes. Files: quorum.c (the log and the machine), peers.c (links, feeds, orders). */
+ * data directory and the other controllers; what it learns and orders goes over links to the other
+ * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
+ * proposals.c (facts on their way into the log), cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
 #include "orchestrator/consensus/engine.h"
 #include "orchestrator/proto/machine.h"
+#include "orchestrator/quorum/mesh.h"
+#include "orchestrator/quorum/proposals.h"
 #include "orchestrator/sys/link.h"
 #include "orchestrator/sys/process.h"
 
@@ -27,7 +30,8 @@ struct quorum {
     struct engine *engine;
     struct machine machine;
     struct effects *effects; /* of the last entry */
-    uint32_t controller;
+    uint32_t controller;     /* own id in the log */
+    uint32_t seat;           /* own place in the core, 1-9 */
     char controller_name[NAME_SIZE];
     uint32_t checker_count;
     int64_t fresh_ms; /* X of the lease protocol */
@@ -48,7 +52,20 @@ struct quorum {
     struct timer *beat;   /* lead messages, self-doubt */
     struct timer *report; /* feed state once a second */
 
+    struct proposals proposals;
+    uint32_t leader; /* id; 0: unknown */
+
+    struct mesh *mesh; /* NULL: this controller has no links */
+    struct tls_identity *identity;
+    Ephor__Membership *contacts; /* whom to reach before the log tells */
+    uint64_t cluster;
+    char address[128];
+    bool change_is_pending; /* of the members */
+    uint32_t unmet_id;      /* 0: none */
+    uint64_t unmet_incarnation;
+
     Ephor__PolicyOffer *offer; /* waiting for leadership; NULL if none */
+    char file_digest[72];      /* of the policy that this controller's file says */
 
     struct peer checkers[QUORUM_CHECKERS_MAX];
     struct peer actor, status;
@@ -57,11 +74,8 @@ struct quorum {
 
 int quorum_main(uint32_t instance, int control_fd);
 
-/* Propose a fact; at_ms is stamped here, wall_ms too if it is 0. If peer is given it is told the
- * end as Proposed{sequence}. then (may be NULL) runs after it was applied or failed. */
-typedef void quorum_then(struct quorum *quorum, int err, uint64_t index);
-void quorum_propose(struct quorum *quorum, Ephor__Fact *fact, struct peer *peer, uint64_t sequence,
-                    quorum_then *then);
+/* Look whether somebody else leads by now. */
+void quorum_note_leader(struct quorum *quorum);
 
 /* Core time now; only while leading. */
 int64_t quorum_at_ms(const struct quorum *quorum);

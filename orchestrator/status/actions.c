@@ -39,6 +39,7 @@ static void write_author(const struct http_request *request, uid_t uid, char aut
 struct body { /* all strings belong to json */
     json_t *json;
     const char *service, *node, *reason;
+    const char *name, *address, *fingerprint, *kind; /* of a controller */
     bool on;
 };
 
@@ -50,7 +51,7 @@ struct field {
     bool *flag;
 };
 
-enum { FIELDS_MAX = 4 };
+enum { FIELDS_MAX = 6, ADDRESS_MAX = 128, FINGERPRINT_MAX = 65 };
 
 static int take_field(const struct field *field, const json_t *value, struct errbuf *e)
 {
@@ -91,6 +92,12 @@ static int take_fields(const json_t *json, const struct field *fields, struct er
     return ERR_OK;
 }
 
+static bool is_of_cluster(enum handler handler)
+{
+    return handler == HANDLER_CLUSTER_ADD || handler == HANDLER_CLUSTER_REMOVE ||
+           handler == HANDLER_CLUSTER_PROMOTE || handler == HANDLER_CLUSTER_TRANSFER;
+}
+
 static int read_body(const struct http_request *request, enum handler handler, struct body *body,
                      struct errbuf *e)
 {
@@ -99,13 +106,29 @@ static int read_body(const struct http_request *request, enum handler handler, s
     json_error_t error;
     size_t size;
     const char *bytes = http_body(request, &size);
-    *body = (struct body){.service = "", .node = "", .reason = "", .on = true};
+    *body = (struct body){.service = "",
+                          .node = "",
+                          .reason = "",
+                          .name = "",
+                          .address = "",
+                          .fingerprint = "",
+                          .kind = "voter",
+                          .on = true};
     if (handler == HANDLER_FAILOVER) {
         fields[1] = (struct field){"service", false, true, NAME_SIZE, &body->service, NULL};
         fields[2] = (struct field){"node", false, false, NAME_SIZE, &body->node, NULL};
     } else if (handler == HANDLER_MAINTENANCE) {
         fields[1] = (struct field){"node", false, true, NAME_SIZE, &body->node, NULL};
         fields[2] = (struct field){"on", true, true, 0, NULL, &body->on};
+    } else if (is_of_cluster(handler)) {
+        bool is_required = handler != HANDLER_CLUSTER_TRANSFER;
+        fields[1] = (struct field){"name", false, is_required, NAME_SIZE, &body->name, NULL};
+    }
+    if (handler == HANDLER_CLUSTER_ADD) {
+        fields[2] = (struct field){"address", false, true, ADDRESS_MAX, &body->address, NULL};
+        fields[3] =
+            (struct field){"fingerprint", false, true, FINGERPRINT_MAX, &body->fingerprint, NULL};
+        fields[4] = (struct field){"kind", false, false, 16, &body->kind, NULL};
     }
     body->json =
         size == 0 ? json_object() : json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
@@ -128,6 +151,43 @@ static Ephor__Verb verb_of(enum handler handler, bool on)
     return on ? EPHOR__VERB__MAINTENANCE_ON : EPHOR__VERB__MAINTENANCE_OFF;
 }
 
+static Ephor__ClusterVerb cluster_verb_of(enum handler handler)
+{
+    if (handler == HANDLER_CLUSTER_ADD)
+        return EPHOR__CLUSTER_VERB__CLUSTER_ADD;
+    if (handler == HANDLER_CLUSTER_REMOVE)
+        return EPHOR__CLUSTER_VERB__CLUSTER_REMOVE;
+    return handler == HANDLER_CLUSTER_PROMOTE ? EPHOR__CLUSTER_VERB__CLUSTER_PROMOTE
+                                              : EPHOR__CLUSTER_VERB__CLUSTER_TRANSFER;
+}
+
+static Ephor__MemberKind kind_of(const char *text)
+{
+    if (strcmp(text, "voter") == 0)
+        return EPHOR__MEMBER_KIND__VOTER;
+    if (strcmp(text, "learner") == 0)
+        return EPHOR__MEMBER_KIND__LEARNER;
+    return strcmp(text, "witness") == 0 ? EPHOR__MEMBER_KIND__WITNESS
+                                        : EPHOR__MEMBER_KIND__NO_MEMBER; /* refused by the quorum */
+}
+
+static void start_cluster(struct routes *routes, struct http_request *request, enum handler handler,
+                          const struct body *body, char *author)
+{
+    Ephor__ClusterRequest m = EPHOR__CLUSTER_REQUEST__INIT;
+    uint8_t fingerprint[32];
+    m.verb = cluster_verb_of(handler);
+    m.name = (char *)(uintptr_t)body->name;
+    m.address = (char *)(uintptr_t)body->address;
+    m.wanted = kind_of(body->kind);
+    m.author = author;
+    if (text_parse_hex(body->fingerprint, fingerprint, sizeof(fingerprint))) {
+        m.fingerprint.data = fingerprint;
+        m.fingerprint.len = sizeof(fingerprint);
+    }
+    requests_start_cluster(routes->requests, request, handler, &m);
+}
+
 void actions_start(struct routes *routes, struct http_request *request, enum handler handler)
 {
     struct errbuf e = {.text = ""};
@@ -146,6 +206,9 @@ void actions_start(struct routes *routes, struct http_request *request, enum han
         answer_error(&routes->counts, handler, request, 403, "not_an_operator", e.text);
     } else if (read_body(request, handler, &body, &e) != ERR_OK) {
         answer_error(&routes->counts, handler, request, 400, "bad_request", e.text);
+    } else if (is_of_cluster(handler)) {
+        write_author(request, uid, author);
+        start_cluster(routes, request, handler, &body, author);
     } else {
         Ephor__Request m = EPHOR__REQUEST__INIT;
         write_author(request, uid, author);

@@ -6,21 +6,26 @@
 #include "orchestrator/status/metrics.h"
 #include "orchestrator/sys/http_server.h"
 
-#define HANDLER_LIST(X)           \
-    X(OVERVIEW, "overview")       \
-    X(SERVICE, "service")         \
-    X(STATUS, "status")           \
-    X(WHY, "why")                 \
-    X(JOURNAL, "journal")         \
-    X(EVENTS, "events")           \
-    X(METRICS, "metrics")         \
-    X(HEALTH, "healthz")          \
-    X(READY, "readyz")            \
-    X(ASSET, "asset")             \
-    X(FAILOVER, "failover")       \
-    X(PAUSE, "pause")             \
-    X(RESUME, "resume")           \
-    X(MAINTENANCE, "maintenance") \
+#define HANDLER_LIST(X)                     \
+    X(OVERVIEW, "overview")                 \
+    X(SERVICE, "service")                   \
+    X(STATUS, "status")                     \
+    X(WHY, "why")                           \
+    X(JOURNAL, "journal")                   \
+    X(EVENTS, "events")                     \
+    X(METRICS, "metrics")                   \
+    X(HEALTH, "healthz")                    \
+    X(READY, "readyz")                      \
+    X(ASSET, "asset")                       \
+    X(FAILOVER, "failover")                 \
+    X(PAUSE, "pause")                       \
+    X(RESUME, "resume")                     \
+    X(MAINTENANCE, "maintenance")           \
+    X(CLUSTER, "cluster")                   \
+    X(CLUSTER_ADD, "cluster_add")           \
+    X(CLUSTER_REMOVE, "cluster_remove")     \
+    X(CLUSTER_PROMOTE, "cluster_promote")   \
+    X(CLUSTER_TRANSFER, "cluster_transfer") \
     X(OTHER, "other")
 
 enum handler {

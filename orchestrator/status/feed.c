@@ -19,6 +19,8 @@ int feed_init(struct feed *feed)
 
 void feed_close(struct feed *feed)
 {
+    if (feed->state != NULL)
+        ephor__feed_state__free_unpacked(feed->state, NULL);
     machine_close(&feed->machine);
     counts_close(&feed->counts);
     observed_close(feed->results);
@@ -101,8 +103,22 @@ static void take_fact(struct feed *feed, const Ephor__FeedFact *m)
     }
 }
 
+static void keep_state(struct feed *feed, const Ephor__FeedState *m)
+{
+    size_t size = ephor__feed_state__get_packed_size(m);
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL)
+        return;
+    ephor__feed_state__pack(m, bytes);
+    if (feed->state != NULL)
+        ephor__feed_state__free_unpacked(feed->state, NULL);
+    feed->state = ephor__feed_state__unpack(NULL, size, bytes);
+    free(bytes);
+}
+
 static void take_state(struct feed *feed, const Ephor__FeedState *m)
 {
+    keep_state(feed, m);
     feed->is_leading = m->leading;
     feed->term = m->term;
     feed->commit_index = m->commit_index;

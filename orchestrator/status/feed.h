@@ -54,6 +54,7 @@ struct feed {
     uint64_t term, commit_index, applied_index;
     bool is_storage_ok, is_calm;
     char storage_text[ERR_TEXT_SIZE], calm_text[TEXT_SIZE];
+    Ephor__FeedState *state; /* the last one, whole; NULL until it came */
 
     struct channel *channels;
     uint32_t channel_count;

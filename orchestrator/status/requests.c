@@ -15,7 +15,8 @@ struct waiting {
     struct http_request *http; /* NULL: a free place */
     enum handler handler;
     uint64_t sequence;
-    uint64_t index; /* 0 until the proposal is committed */
+    uint64_t index;  /* 0 until the proposal is committed */
+    bool is_cluster; /* it is answered by the quorum process */
     int64_t deadline_ms;
 };
 
@@ -132,23 +133,16 @@ void requests_link(struct requests *q, struct link *link)
 /* ---------------------------------------------------------------- starting */
 
 /* Why no request can be taken now; NULL if one can. */
-static const char *obstacle(const struct requests *q, char text[ERR_TEXT_SIZE])
+static const char *obstacle(const struct requests *q, bool needs_core, char text[ERR_TEXT_SIZE])
 {
-    const struct core *core = q->feed->machine.core;
     if (q->link == NULL)
         return "the quorum process is not there; it is being started, try again in a moment";
     if (q->count == REQUESTS_MAX)
         return "too many requests wait for their answer; try again in a moment";
-    if (!view_is_ready(q->feed, text))
+    if (needs_core && !view_is_ready(q->feed, text))
         return text;
-    if (!q->feed->is_leading) {
-        if (core->leader == 0 || core->leader == q->feed->controller)
-            text_copy(text, ERR_TEXT_SIZE, "this controller does not lead now; try again");
-        else
-            text_format(text, ERR_TEXT_SIZE, "this controller does not lead; ask %s",
-                        core->leader_name);
-        return text;
-    }
+    if (!q->feed->is_leading && (q->feed->state == NULL || q->feed->state->leader == 0))
+        return "no controller leads now; try again in a moment";
     if (!q->feed->is_storage_ok) {
         text_format(text, ERR_TEXT_SIZE, "nothing can be written down: %.900s",
                     q->feed->storage_text);
@@ -165,22 +159,33 @@ static struct waiting *free_place(struct requests *q)
     NEVER("more requests wait than were taken");
 }
 
-void requests_start(struct requests *q, struct http_request *http, enum handler handler,
-                    Ephor__Request *m)
+/* NULL: it was answered with what forbids it. */
+static struct waiting *start(struct requests *q, struct http_request *http, enum handler handler,
+                             bool is_cluster)
 {
     char text[ERR_TEXT_SIZE];
-    const char *why = obstacle(q, text);
+    const char *why = obstacle(q, !is_cluster, text);
     if (why != NULL) {
         answer_error(q->counts, handler, http, 503, "unavailable", why);
-        return;
+        return NULL;
     }
     struct waiting *w = free_place(q);
     *w = (struct waiting){.http = http,
                           .handler = handler,
                           .sequence = ++q->sequence,
+                          .is_cluster = is_cluster,
                           .deadline_ms = now_mono_ms() + REQUEST_LIMIT_MS};
     if (q->count++ == 0)
         timer_start(q->timer, LOOK_MS, LOOK_MS);
+    return w;
+}
+
+void requests_start(struct requests *q, struct http_request *http, enum handler handler,
+                    Ephor__Request *m)
+{
+    struct waiting *w = start(q, http, handler, false);
+    if (w == NULL)
+        return;
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Propose propose = EPHOR__PROPOSE__INIT;
     Ephor__Message message = EPHOR__MESSAGE__INIT;
@@ -192,6 +197,41 @@ void requests_start(struct requests *q, struct http_request *http, enum handler 
     message.body_case = EPHOR__MESSAGE__BODY_PROPOSE;
     message.propose = &propose;
     link_send(q->link, &message, -1);
+}
+
+void requests_start_cluster(struct requests *q, struct http_request *http, enum handler handler,
+                            Ephor__ClusterRequest *m)
+{
+    struct waiting *w = start(q, http, handler, true);
+    if (w == NULL)
+        return;
+    Ephor__Message message = EPHOR__MESSAGE__INIT;
+    m->sequence = w->sequence;
+    message.body_case = EPHOR__MESSAGE__BODY_CLUSTER_REQUEST;
+    message.cluster_request = m;
+    link_send(q->link, &message, -1);
+}
+
+void requests_cluster_replied(struct requests *q, const Ephor__ClusterReply *m)
+{
+    for (uint32_t i = 0; i < REQUESTS_MAX; i++) {
+        struct waiting *w = &q->waiting[i];
+        if (w->http == NULL || !w->is_cluster || w->sequence != m->sequence)
+            continue;
+        struct http_request *http = w->http;
+        enum handler handler = w->handler;
+        struct buf body;
+        if (!m->ok) {
+            fail(q, w, 409, "refused", m->text);
+            return;
+        }
+        end_waiting(q, w);
+        buf_init(&body, 65536);
+        api_cluster_reply(m, &body);
+        answer_send(q->counts, handler, http, 200, "application/json", false, &body);
+        buf_close(&body);
+        return;
+    }
 }
 
 struct requests *requests_new(struct loop *loop, const struct feed *feed,

@@ -23,6 +23,11 @@ void requests_link(struct requests *requests, struct link *link);
 void requests_start(struct requests *requests, struct http_request *http, enum handler handler,
                     Ephor__Request *m);
 
+/* The same for a change of the cluster itself, which is not a fact: the quorum process answers. */
+void requests_start_cluster(struct requests *requests, struct http_request *http,
+                            enum handler handler, Ephor__ClusterRequest *m);
+void requests_cluster_replied(struct requests *requests, const Ephor__ClusterReply *m);
+
 /* The quorum process's answer to a proposal. */
 void requests_proposed(struct requests *requests, const Ephor__Proposed *m);
 

@@ -130,6 +130,12 @@ static void get_why(struct context *c)
     }
 }
 
+static void get_cluster(struct context *c)
+{
+    api_cluster(c->routes->feed, &c->body);
+    send_body(c, 200, TYPE_JSON);
+}
+
 static void get_journal(struct context *c)
 {
     const char *text = http_query(c->request, "count");
@@ -190,6 +196,7 @@ static const struct route {
     {"/api/v1/status", HTTP_GET, HANDLER_STATUS, get_status},
     {"/api/v1/why", HTTP_GET, HANDLER_WHY, get_why},
     {"/api/v1/journal", HTTP_GET, HANDLER_JOURNAL, get_journal},
+    {"/api/v1/cluster", HTTP_GET, HANDLER_CLUSTER, get_cluster},
     {"/metrics", HTTP_GET, HANDLER_METRICS, get_metrics},
     {"/healthz", HTTP_GET, HANDLER_HEALTH, get_health},
     {"/readyz", HTTP_GET, HANDLER_READY, get_ready},
@@ -197,6 +204,10 @@ static const struct route {
     {"/api/v1/pause", HTTP_POST, HANDLER_PAUSE, NULL},
     {"/api/v1/resume", HTTP_POST, HANDLER_RESUME, NULL},
     {"/api/v1/maintenance", HTTP_POST, HANDLER_MAINTENANCE, NULL},
+    {"/api/v1/cluster/add", HTTP_POST, HANDLER_CLUSTER_ADD, NULL},
+    {"/api/v1/cluster/remove", HTTP_POST, HANDLER_CLUSTER_REMOVE, NULL},
+    {"/api/v1/cluster/promote", HTTP_POST, HANDLER_CLUSTER_PROMOTE, NULL},
+    {"/api/v1/cluster/transfer", HTTP_POST, HANDLER_CLUSTER_TRANSFER, NULL},
 };
 
 static const struct route *find_route(const char *path, const char **rest)

@@ -34,6 +34,8 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
         close(fd);
     if (m->body_case == EPHOR__MESSAGE__BODY_PROPOSED)
         requests_proposed(s->routes.requests, m->proposed);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REPLY)
+        requests_cluster_replied(s->routes.requests, m->cluster_reply);
     else if (feed_take(&s->feed, m))
         requests_settle(s->routes.requests);
     sse_changed(s->routes.sse);

@@ -165,26 +165,10 @@ static int check_cert(SSL_CTX *ctx, X509 *cert, struct errbuf *e)
     return err;
 }
 
-static int load_ca(struct tls_identity *identity, const char *path, struct errbuf *e)
+static int load_cert(struct tls_identity *identity, const char *pem, struct errbuf *e)
 {
-    char *pem = pki_file_read(path, e);
-    if (pem == NULL)
-        return ERR_IO;
-    int err = trust(identity->ctx, pem, e);
-    pki_text_free(pem);
-    if (err != ERR_OK)
-        err_wrap(e, "CA file '%s'", path);
-    return err;
-}
-
-static int load_cert(struct tls_identity *identity, const char *path, struct errbuf *e)
-{
-    char *pem = pki_file_read(path, e);
-    if (pem == NULL)
-        return ERR_IO;
     int err = ERR_INVALID;
     X509 *cert = cert_from_pem(pem, e);
-    pki_text_free(pem);
     if (cert != NULL)
         err = check_cert(identity->ctx, cert, e);
     if (err == ERR_OK && (SSL_CTX_use_certificate(identity->ctx, cert) != 1 ||
@@ -195,23 +179,13 @@ static int load_cert(struct tls_identity *identity, const char *path, struct err
         identity->expires_wall_s = cert_expires_wall_s(cert);
     }
     X509_free(cert);
-    if (err != ERR_OK)
-        err_wrap(e, "certificate '%s'", path);
     return err;
 }
 
-static int load_key(struct tls_identity *identity, const char *path, struct errbuf *e)
+static int load_key(struct tls_identity *identity, const char *pem, struct errbuf *e)
 {
-    int err = pki_file_is_secret(path, e);
-    if (err != ERR_OK) {
-        err_wrap(e, "private key");
-        return err;
-    }
-    char *pem = pki_file_read(path, e);
-    if (pem == NULL)
-        return ERR_IO;
+    int err = ERR_OK;
     EVP_PKEY *key = cert_key_from_pem(pem, e);
-    pki_text_free(pem);
     if (key == NULL)
         err = ERR_INVALID;
     else if (X509_check_private_key(SSL_CTX_get0_certificate(identity->ctx), key) != 1)
@@ -220,13 +194,25 @@ static int load_key(struct tls_identity *identity, const char *path, struct errb
         err = cert_err(e, ERR_INVALID, "cannot use it");
     EVP_PKEY_free(key);
     ERR_clear_error();
-    if (err != ERR_OK)
-        err_wrap(e, "private key '%s'", path);
     return err;
 }
 
-int tls_identity_open(const char *ca_path, const char *cert_path, const char *key_path,
-                      struct tls_identity **identity, struct errbuf *e)
+/* What each of the three is called in errors: its path, or "" when it came as text. */
+struct names {
+    const char *ca, *cert, *key;
+};
+
+static int name_error(int err, struct errbuf *e, const char *what, const char *path)
+{
+    if (err != ERR_OK && path[0] != '\0')
+        err_wrap(e, "%s '%s'", what, path);
+    else if (err != ERR_OK)
+        err_wrap(e, "%s", what);
+    return err;
+}
+
+static int load(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                const struct names *names, struct tls_identity **identity, struct errbuf *e)
 {
     *identity = NULL;
     ERR_clear_error();
@@ -237,15 +223,45 @@ int tls_identity_open(const char *ca_path, const char *cert_path, const char *ke
     new->ctx = make_ctx();
     int err = new->ctx == NULL ? cert_err(e, ERR_NOMEM, "cannot set up TLS 1.3") : ERR_OK;
     if (err == ERR_OK)
-        err = load_ca(new, ca_path, e);
+        err = name_error(trust(new->ctx, ca_pem, e), e, "CA file", names->ca);
     if (err == ERR_OK)
-        err = load_cert(new, cert_path, e);
+        err = name_error(load_cert(new, cert_pem, e), e, "certificate", names->cert);
     if (err == ERR_OK)
-        err = load_key(new, key_path, e);
+        err = name_error(load_key(new, key_pem, e), e, "private key", names->key);
     if (err == ERR_OK)
         *identity = new;
     else
         tls_identity_free(new);
+    return err;
+}
+
+int tls_identity_load(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                      struct tls_identity **identity, struct errbuf *e)
+{
+    static const struct names none = {"", "", ""};
+    return load(ca_pem, cert_pem, key_pem, &none, identity, e);
+}
+
+int tls_identity_open(const char *ca_path, const char *cert_path, const char *key_path,
+                      struct tls_identity **identity, struct errbuf *e)
+{
+    const struct names names = {ca_path, cert_path, key_path};
+    char *ca = NULL, *cert = NULL, *key = NULL;
+    *identity = NULL;
+    int err = pki_file_is_secret(key_path, e);
+    if (err != ERR_OK) {
+        err_wrap(e, "private key");
+        return err;
+    }
+    ca = pki_file_read(ca_path, e);
+    if (ca != NULL)
+        cert = pki_file_read(cert_path, e);
+    if (cert != NULL)
+        key = pki_file_read(key_path, e);
+    err = key == NULL ? ERR_IO : load(ca, cert, key, &names, identity, e);
+    pki_text_free(ca);
+    pki_text_free(cert);
+    pki_text_free(key);
     return err;
 }
 

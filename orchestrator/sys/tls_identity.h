@@ -18,6 +18,10 @@ struct tls_identity;
 int tls_identity_open(const char *ca_path, const char *cert_path, const char *key_path,
                       struct tls_identity **identity, struct errbuf *e);
 
+/* The same from PEM text, which is borrowed for the call. */
+int tls_identity_load(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                      struct tls_identity **identity, struct errbuf *e);
+
 /* One more owner; each owner frees it once. */
 struct tls_identity *tls_identity_keep(struct tls_identity *identity);
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine */

@@ -52,6 +52,7 @@ struct tls_link {
     size_t handshake_bytes;
     uint32_t frame_max;
     size_t queue_max;
+    int64_t unheard_max_ms;
     struct tls_peer peer;
     enum state state;
     bool is_server;
@@ -438,6 +439,7 @@ struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_ident
     link->guard = plan->guard;
     link->frame_max = plan->limits->frame_max;
     link->queue_max = plan->limits->queue_max;
+    link->unheard_max_ms = plan->limits->unheard_max_ms;
     buf_init(&link->in, (size_t)link->frame_max + HEADER_SIZE + 2 * READ_SIZE);
     buf_init(&link->out, 2 * link->queue_max + GREETING_SIZE); /* sent ones linger: see send */
     if (plan->guard.pin != NULL) {
@@ -457,7 +459,7 @@ struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_ident
 int tls_link_start(struct tls_link *link, int fd, const struct sockaddr *address)
 {
     link->fd = fd; /* closed with the link */
-    tls_socket_prepare(fd);
+    tls_socket_prepare(fd, link->unheard_max_ms);
     link->watch = watch_new(link->loop, fd, on_ready, link);
     if (link->watch == NULL)
         return ERR_NOMEM;

@@ -30,6 +30,7 @@ struct tls_limits {
     uint32_t frame_max;       /* bytes of a frame; a larger one cuts the peer off */
     size_t queue_max;         /* bytes that may wait to be sent */
     int64_t handshake_max_ms; /* from the start until the link is open */
+    int64_t unheard_max_ms;   /* bytes that nobody acknowledges for so long end it; 0 = 30 s */
 };
 
 /* Either may free the link. on_close runs once, unless the link is freed before; then the link

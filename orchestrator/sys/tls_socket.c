@@ -48,9 +48,10 @@ void tls_address_text(char text[TLS_ADDRESS_SIZE], const struct sockaddr *addres
 }
 
 /* Small frames leave at once; a peer whose machine vanished is noticed though nobody sends. */
-void tls_socket_prepare(int fd)
+void tls_socket_prepare(int fd, int64_t unheard_max_ms)
 {
-    int on = 1, idle_s = 10, between_s = 5, probes = 3, unheard_ms = 30000;
+    int on = 1, idle_s = 10, between_s = 5, probes = 3;
+    int unheard_ms = unheard_max_ms == 0 ? 30000 : (int)unheard_max_ms;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

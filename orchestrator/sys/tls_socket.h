@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 /* Non-blocking, closed on exec, without delay, and with probes of a silent peer. */
-void tls_socket_prepare(int fd);
+void tls_socket_prepare(int fd, int64_t unheard_max_ms); /* 0 = 30 s */
 
 /* Send what the memory BIO holds, as far as the socket takes it. Returns 1: all is sent, 0: the
  * socket is full, or an error. What was sent is taken off *budget, down to 0. */

@@ -335,7 +335,7 @@ START_TEST(refusals_and_losses_are_told)
     show_do(&show, "drop 0");
     show_do(&show, "leading 0");
     await(&show, "/api/v1/status", "\"leading\":false");
-    expect(&show, "/api/v1/pause", "{}", 503, "does not lead");
+    expect(&show, "/api/v1/pause", "{}", 503, "no controller leads now");
     show_do(&show, "lose");
     await(&show, "/readyz", "not ready");
     expect(&show, "/healthz", NULL, 200, "ok");

@@ -212,7 +212,7 @@ START_TEST(test_a_peer_that_vanishes_in_the_middle_of_a_frame)
     server_params.limits.frame_max = HUGE_FRAME;
     serve(&server_params);
     struct tls_connect_params params = to_server(id_b);
-    params.limits = (struct tls_limits){HUGE_FRAME, 2 * HUGE_FRAME, 10000};
+    params.limits = (struct tls_limits){HUGE_FRAME, 2 * HUGE_FRAME, 10000, 0};
     connect_with(&me, &params);
     WAIT(is_open);
     accepted[0].free_on_close = true;

@@ -1,0 +1,620 @@
+#include "orchestrator/quorum/cluster.h"
+
+#include "orchestrator/base/contract.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/base/text.h"
+#include "orchestrator/consensus/roster.h"
+#include "orchestrator/core/limits.h"
+#include "orchestrator/quorum/quorum.h"
+#include "orchestrator/raft/raft.h"
+#include "orchestrator/sys/now.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    CAUGHT_UP = 128, /* entries that a member may be behind when it gets its vote */
+    UNHEARD_MAX_MS = 1000,
+};
+
+/* ---------------------------------------------------------------- questions */
+
+bool cluster_is_alone(const struct quorum *q)
+{
+    const Ephor__Membership *m = engine_members(q->engine);
+    size_t others = 0;
+    for (size_t i = 0; i < m->n_members; i++)
+        others += m->members[i]->kind != EPHOR__MEMBER_KIND__LEARNER &&
+                  m->members[i]->id != q->controller;
+    return others == 0 && m->n_members > 0;
+}
+
+uint32_t cluster_seat_of(const struct quorum *q, uint32_t id)
+{
+    const Ephor__ClusterMember *member = roster_find(engine_members(q->engine), id);
+    if (member == NULL)
+        return 0;
+    return member->seat != 0 ? member->seat : member->id; /* of a log that knew no seats */
+}
+
+const char *cluster_name_of(const struct quorum *q, uint32_t id)
+{
+    const Ephor__ClusterMember *member = roster_find(engine_members(q->engine), id);
+    return member == NULL ? "" : member->name;
+}
+
+/* ---------------------------------------------------------------- talk */
+
+int cluster_talk(struct quorum *q, uint32_t to, const Ephor__Talk *talk)
+{
+    if (q->mesh == NULL)
+        return ERR_AGAIN;
+    size_t size = ephor__talk__get_packed_size(talk);
+    uint8_t *bytes = malloc(size + 1);
+    PRE(bytes != NULL);
+    ephor__talk__pack(talk, bytes);
+    int err = mesh_send(q->mesh, to, MESH_TALK, bytes, size);
+    free(bytes);
+    return err;
+}
+
+static void reply_to(struct quorum *q, uint32_t to, const Ephor__ClusterReply *reply)
+{
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    Ephor__Talk talk = EPHOR__TALK__INIT;
+    if (to != 0) {
+        talk.body_case = EPHOR__TALK__BODY_REPLY;
+        talk.reply = (Ephor__ClusterReply *)(uintptr_t)reply;
+        cluster_talk(q, to, &talk);
+        return;
+    }
+    m.body_case = EPHOR__MESSAGE__BODY_CLUSTER_REPLY;
+    m.cluster_reply = (Ephor__ClusterReply *)(uintptr_t)reply;
+    link_send(q->status.link, &m, -1);
+}
+
+static void reply(struct quorum *q, uint32_t to, uint64_t sequence, bool ok, const char *text)
+{
+    Ephor__ClusterReply answer = EPHOR__CLUSTER_REPLY__INIT;
+    answer.sequence = sequence;
+    answer.ok = ok;
+    answer.text = (char *)(uintptr_t)text;
+    answer.members = (Ephor__Membership *)(uintptr_t)engine_members(q->engine);
+    reply_to(q, to, &answer);
+}
+
+/* ---------------------------------------------------------------- changes */
+
+struct change { /* proposed and not yet decided; one at a time */
+    struct quorum *quorum;
+    bool is_asked; /* somebody waits for the answer */
+    uint32_t from;
+    uint64_t sequence;
+    char text[256]; /* of success */
+};
+
+static void on_changed(void *data, int err, uint64_t index)
+{
+    struct change *change = data;
+    struct quorum *q = change->quorum;
+    (void)index;
+    q->change_is_pending = false;
+    if (err == ERR_OK)
+        log_info("cluster", "%s", change->text);
+    if (change->is_asked)
+        reply(q, change->from, change->sequence, err == ERR_OK,
+              err == ERR_OK      ? change->text
+              : err == ERR_AGAIN ? "another change of the members is under way, or the leader is "
+                                   "changing; try again in a moment"
+              : err == ERR_CANCELED
+                  ? "the leader changed meanwhile; whether it was done is not known: see ephorctl "
+                    "cluster status"
+                  : err_text(err));
+    free(change);
+    if (err == ERR_OK)
+        cluster_work(q);
+}
+
+/* `members` is taken. */
+static void propose(struct quorum *q, Ephor__Membership *members, struct change how)
+{
+    struct change *change = malloc(sizeof(*change));
+    PRE(change != NULL);
+    *change = how;
+    change->quorum = q;
+    q->change_is_pending = true;
+    engine_change(q->engine, members, on_changed, change);
+    ephor__membership__free_unpacked(members, NULL);
+}
+
+static Ephor__ClusterMember *member_of(Ephor__Membership *m, uint32_t id)
+{
+    return (Ephor__ClusterMember *)(uintptr_t)roster_find(m, id);
+}
+
+static void set_bytes(ProtobufCBinaryData *to, const void *bytes, size_t size)
+{
+    free(to->data);
+    to->data = malloc(size + 1);
+    PRE(to->data != NULL);
+    memcpy(to->data, bytes, size);
+    to->len = size;
+}
+
+static void set_text(char **to, const char *text)
+{
+    if (*to != protobuf_c_empty_string)
+        free(*to);
+    *to = strdup(text);
+    PRE(*to != NULL);
+}
+
+/* ---------------------------------------------------------------- a leader's duties */
+
+static bool is_as_set_up(const struct quorum *q, const Ephor__ClusterMember *self)
+{
+    if (self->seat == 0 || self->incarnation != engine_incarnation(q->engine) ||
+        strcmp(self->name, q->controller_name) != 0)
+        return false;
+    if (q->identity == NULL)
+        return true;
+    return strcmp(self->address, q->address) == 0 &&
+           self->fingerprint.len == TLS_FINGERPRINT_SIZE &&
+           memcmp(self->fingerprint.data, tls_identity_fingerprint(q->identity),
+                  TLS_FINGERPRINT_SIZE) == 0;
+}
+
+/* What the log says of this controller is what its own files say. */
+static bool introduce_self(struct quorum *q, const Ephor__Membership *now)
+{
+    const Ephor__ClusterMember *self = roster_find(now, q->controller);
+    uint64_t cluster = q->cluster;
+    if (self == NULL || (now->cluster != 0 && is_as_set_up(q, self)))
+        return false;
+    Ephor__Membership *m = roster_copy(now);
+    Ephor__ClusterMember *to = member_of(m, q->controller);
+    if (cluster == 0 && getrandom(&cluster, sizeof(cluster), 0) != (ssize_t)sizeof(cluster))
+        cluster = (uint64_t)now_wall_ms();
+    if (m->cluster == 0)
+        m->cluster = cluster;
+    to->seat = to->seat == 0 ? to->id : to->seat;
+    to->incarnation = engine_incarnation(q->engine);
+    set_text(&to->name, q->controller_name);
+    if (q->identity != NULL) {
+        set_text(&to->address, q->address);
+        set_bytes(&to->fingerprint, tls_identity_fingerprint(q->identity), TLS_FINGERPRINT_SIZE);
+    }
+    propose(q, m, (struct change){.text = "this controller has told the others who it is"});
+    return true;
+}
+
+static bool is_caught_up(const struct quorum *q, const Ephor__ClusterMember *member)
+{
+    struct engine_peer peer;
+    return engine_peer(q->engine, member->id, &peer) && !peer.is_snapshotting &&
+           now_mono_ms() - peer.answered_ms < 2 * q->fresh_ms &&
+           peer.match_index + CAUGHT_UP >= engine_commit_index(q->engine);
+}
+
+static bool promote_who_caught_up(struct quorum *q, const Ephor__Membership *now)
+{
+    for (size_t i = 0; i < now->n_members; i++) {
+        const Ephor__ClusterMember *member = now->members[i];
+        if (member->kind != EPHOR__MEMBER_KIND__LEARNER || member->wanted == member->kind ||
+            member->incarnation == 0 || !is_caught_up(q, member))
+            continue;
+        Ephor__Membership *m = roster_copy(now);
+        struct change how = {0};
+        m->members[i]->kind = member->wanted;
+        text_format(how.text, sizeof(how.text), "controller %s has caught up and votes now",
+                    member->name);
+        propose(q, m, how);
+        return true;
+    }
+    return false;
+}
+
+static bool admit_unmet(struct quorum *q, const Ephor__Membership *now)
+{
+    const Ephor__ClusterMember *member = roster_find(now, q->unmet_id);
+    uint64_t incarnation = q->unmet_incarnation;
+    q->unmet_id = 0;
+    if (member == NULL || member->incarnation != 0)
+        return false;
+    Ephor__Membership *m = roster_copy(now);
+    struct change how = {0};
+    member_of(m, member->id)->incarnation = incarnation;
+    text_format(how.text, sizeof(how.text), "controller %s was met for the first time",
+                member->name);
+    propose(q, m, how);
+    return true;
+}
+
+void cluster_work(struct quorum *q)
+{
+    const Ephor__Membership *now = engine_members(q->engine);
+    if (!q->is_leading || q->change_is_pending)
+        return;
+    if (!introduce_self(q, now) && !admit_unmet(q, now))
+        promote_who_caught_up(q, now);
+}
+
+/* ---------------------------------------------------------------- operators */
+
+static uint32_t free_seat(const Ephor__Membership *m)
+{
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        bool is_taken = false;
+        for (size_t i = 0; i < m->n_members; i++)
+            is_taken |= m->members[i]->seat == seat;
+        if (!is_taken)
+            return seat;
+    }
+    return 0;
+}
+
+static const char *judge_add(const struct quorum *q, const Ephor__Membership *now,
+                             const Ephor__ClusterRequest *r)
+{
+    if (q->identity == NULL)
+        return "this controller has no certificates yet; run ephorctl cluster init first and "
+               "restart ephord";
+    if (!text_is_name(r->name))
+        return "a controller's name is a letter and then up to 46 letters, digits, '_' and '-'";
+    if (roster_find_name(now, r->name) != NULL)
+        return "a controller of that name is a member already; remove it first";
+    if (strrchr(r->address, ':') == NULL || strlen(r->address) > 127)
+        return "the address must be HOST:PORT";
+    if (r->fingerprint.len != TLS_FINGERPRINT_SIZE)
+        return "the fingerprint of its key is missing";
+    if (r->wanted < EPHOR__MEMBER_KIND__VOTER || r->wanted > EPHOR__MEMBER_KIND__WITNESS)
+        return "a member is a voter, a learner or a witness";
+    for (size_t i = 0; i < now->n_members; i++) {
+        if (strcmp(now->members[i]->address, r->address) == 0)
+            return "another controller has that address";
+        if (now->members[i]->fingerprint.len == r->fingerprint.len &&
+            memcmp(now->members[i]->fingerprint.data, r->fingerprint.data, r->fingerprint.len) == 0)
+            return "another controller has that key";
+    }
+    return now->n_members >= CONTROLLERS_MAX || free_seat(now) == 0
+               ? "a cluster has at most 9 controllers"
+               : NULL;
+}
+
+static const char *prepare_add(struct quorum *q, const Ephor__ClusterRequest *r,
+                               Ephor__Membership *m, struct change *how)
+{
+    const char *refusal = judge_add(q, m, r);
+    if (refusal != NULL)
+        return refusal;
+    Ephor__ClusterMember *member = malloc(sizeof(*member));
+    Ephor__ClusterMember **members =
+        realloc(m->members, (m->n_members + 1) * sizeof(m->members[0]));
+    PRE(member != NULL && members != NULL);
+    ephor__cluster_member__init(member);
+    member->id = m->next_id++;
+    member->seat = free_seat(m);
+    member->kind = EPHOR__MEMBER_KIND__LEARNER;
+    member->wanted = r->wanted;
+    set_text(&member->name, r->name);
+    set_text(&member->address, r->address);
+    set_bytes(&member->fingerprint, r->fingerprint.data, r->fingerprint.len);
+    m->members = members;
+    m->members[m->n_members++] = member;
+    text_format(how->text, sizeof(how->text), "controller %s was added with id %u", r->name,
+                member->id);
+    return NULL;
+}
+
+/* Would the voters that are left and can be reached be a majority of those that are left? */
+static bool leaves_a_quorum(const struct quorum *q, const Ephor__Membership *m)
+{
+    uint32_t voters = 0, reached = 0;
+    for (size_t i = 0; i < m->n_members; i++) {
+        const Ephor__ClusterMember *member = m->members[i];
+        struct engine_peer peer;
+        if (member->kind == EPHOR__MEMBER_KIND__LEARNER)
+            continue;
+        voters++;
+        reached +=
+            member->id == q->controller || (engine_peer(q->engine, member->id, &peer) &&
+                                            now_mono_ms() - peer.answered_ms < 2 * q->fresh_ms);
+    }
+    return voters > 0 && reached > voters / 2;
+}
+
+static const char *prepare_remove(struct quorum *q, const Ephor__ClusterRequest *r,
+                                  Ephor__Membership *m, struct change *how)
+{
+    const Ephor__ClusterMember *gone = roster_find_name(m, r->name);
+    if (gone == NULL)
+        return "there is no controller of that name; see ephorctl cluster status";
+    size_t kept = 0;
+    for (size_t i = 0; i < m->n_members; i++) {
+        Ephor__ClusterMember *member = m->members[i];
+        if (member == gone)
+            continue;
+        m->members[kept++] = member;
+    }
+    m->n_members = kept;
+    ephor__cluster_member__free_unpacked((Ephor__ClusterMember *)(uintptr_t)gone, NULL);
+    text_format(how->text, sizeof(how->text), "controller %s was removed", r->name);
+    return leaves_a_quorum(q, m) ? NULL
+                                 : "of the voters that would be left, no majority can be reached: "
+                                   "the cluster would stand still";
+}
+
+static const char *prepare_promote(const Ephor__ClusterRequest *r, Ephor__Membership *m,
+                                   struct change *how)
+{
+    Ephor__ClusterMember *member = (Ephor__ClusterMember *)(uintptr_t)roster_find_name(m, r->name);
+    if (member == NULL)
+        return "there is no controller of that name; see ephorctl cluster status";
+    if (member->kind != EPHOR__MEMBER_KIND__LEARNER)
+        return "it has a vote already";
+    member->wanted = EPHOR__MEMBER_KIND__VOTER;
+    text_format(how->text, sizeof(how->text),
+                "controller %s gets its vote as soon as its log has caught up", r->name);
+    return NULL;
+}
+
+static void transfer(struct quorum *q, uint32_t from, const Ephor__ClusterRequest *r)
+{
+    char text[256];
+    const Ephor__ClusterMember *member =
+        r->name[0] == '\0' ? NULL : roster_find_name(engine_members(q->engine), r->name);
+    int err = ERR_NOT_FOUND;
+    if (r->name[0] == '\0' || member != NULL)
+        err = engine_transfer(q->engine, member == NULL ? 0 : member->id);
+    if (err == ERR_OK)
+        text_format(text, sizeof(text), "leadership is being handed over to %s",
+                    member == NULL ? "whoever is closest" : member->name);
+    else
+        text_copy(text, sizeof(text),
+                  err == ERR_NOT_FOUND ? "there is no such voter to hand over to"
+                                       : "leadership is being handed over already");
+    reply(q, from, r->sequence, err == ERR_OK, text);
+}
+
+static void change_members(struct quorum *q, uint32_t from, const Ephor__ClusterRequest *r)
+{
+    Ephor__Membership *m = roster_copy(engine_members(q->engine));
+    struct change how = {.is_asked = true, .from = from, .sequence = r->sequence};
+    const char *refusal = "another change of the members is under way; try again in a moment";
+    PRE(m != NULL);
+    if (!q->change_is_pending && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_ADD)
+        refusal = prepare_add(q, r, m, &how);
+    else if (!q->change_is_pending && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_REMOVE)
+        refusal = prepare_remove(q, r, m, &how);
+    else if (!q->change_is_pending)
+        refusal = prepare_promote(r, m, &how);
+    if (refusal == NULL) {
+        log_info("cluster", "%s asks: %s", r->author, how.text);
+        propose(q, m, how);
+        return;
+    }
+    ephor__membership__free_unpacked(m, NULL);
+    reply(q, from, r->sequence, false, refusal);
+}
+
+void cluster_on_request(struct quorum *q, uint32_t from, const Ephor__ClusterRequest *r)
+{
+    if (q->is_leading && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_TRANSFER) {
+        transfer(q, from, r);
+    } else if (q->is_leading) {
+        change_members(q, from, r);
+    } else {
+        Ephor__Talk talk = EPHOR__TALK__INIT;
+        talk.body_case = EPHOR__TALK__BODY_REQUEST;
+        talk.request = (Ephor__ClusterRequest *)(uintptr_t)r;
+        if (from != 0 || q->leader == 0 || cluster_talk(q, q->leader, &talk) != ERR_OK)
+            reply(q, from, r->sequence, false, "no leader can be reached; try again in a moment");
+    }
+}
+
+/* ---------------------------------------------------------------- links */
+
+static void on_talk(struct quorum *q, uint32_t from, const uint8_t *bytes, size_t size)
+{
+    Ephor__Talk *talk = ephor__talk__unpack(NULL, size, bytes);
+    if (talk == NULL) {
+        log_warning("peer", "controller %u sent what makes no sense", from);
+        return;
+    }
+    if (talk->body_case == EPHOR__TALK__BODY_FORWARD)
+        proposals_on_forward(q, from, talk->forward);
+    else if (talk->body_case == EPHOR__TALK__BODY_REQUEST)
+        cluster_on_request(q, from, talk->request);
+    else if (talk->body_case == EPHOR__TALK__BODY_REPLY)
+        reply_to(q, 0, talk->reply);
+    ephor__talk__free_unpacked(talk, NULL);
+}
+
+static void on_frame(void *data, uint32_t from, enum mesh_channel channel, const uint8_t *bytes,
+                     size_t size)
+{
+    struct quorum *q = data;
+    if (channel == MESH_LOG) {
+        engine_receive(q->engine, from, bytes, size);
+        quorum_note_leader(q);
+    } else {
+        on_talk(q, from, bytes, size);
+    }
+}
+
+static void on_connected(void *data, uint32_t id, enum mesh_channel channel)
+{
+    struct quorum *q = data;
+    if (channel == MESH_LOG)
+        engine_connected(q->engine, id);
+    else if (id == q->leader)
+        proposals_restart(q);
+}
+
+static void on_unmet(void *data, uint32_t id, uint64_t incarnation)
+{
+    struct quorum *q = data;
+    q->unmet_id = id;
+    q->unmet_incarnation = incarnation;
+    cluster_work(q);
+}
+
+static Ephor__Membership *contacts_of(const Ephor__Setup *setup)
+{
+    Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
+    m.members = setup->contacts;
+    m.n_members = setup->n_contacts;
+    return roster_copy(&m);
+}
+
+int cluster_open(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
+{
+    static const struct mesh_ops ops = {on_frame, on_connected, on_unmet};
+    q->cluster = setup->cluster;
+    text_copy(q->address, sizeof(q->address), setup->address);
+    if (setup->cluster_cert[0] == '\0')
+        return ERR_OK;
+    int err = tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key,
+                                &q->identity, e);
+    if (err != ERR_OK)
+        return err;
+    struct mesh_params params = {
+        .id = q->controller,
+        .cluster = q->cluster,
+        .incarnation = engine_incarnation(q->engine),
+        .identity = q->identity,
+        .unheard_max_ms = 3 * q->fresh_ms > UNHEARD_MAX_MS ? 3 * q->fresh_ms : UNHEARD_MAX_MS};
+    q->mesh = mesh_new(q->loop, &params, &ops, q);
+    q->contacts = contacts_of(setup);
+    if (q->mesh == NULL || q->contacts == NULL)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    cluster_on_members(q, engine_members(q->engine));
+    return ERR_OK;
+}
+
+void cluster_close(struct quorum *q)
+{
+    mesh_free(q->mesh);
+    tls_identity_free(q->identity);
+    if (q->contacts != NULL)
+        ephor__membership__free_unpacked(q->contacts, NULL);
+    q->mesh = NULL;
+    q->identity = NULL;
+    q->contacts = NULL;
+}
+
+int cluster_listen(struct quorum *q, int fd, struct errbuf *e)
+{
+    return mesh_listen(q->mesh, fd, e);
+}
+
+void cluster_reload(struct quorum *q, const Ephor__Setup *setup)
+{
+    struct tls_identity *identity = NULL;
+    struct errbuf e;
+    if (q->mesh == NULL || setup->cluster_cert[0] == '\0')
+        return;
+    if (tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key, &identity,
+                          &e) != ERR_OK) {
+        log_error("reload", "the old certificate stays in use: %s", e.text);
+        return;
+    }
+    mesh_use(q->mesh, identity);
+    tls_identity_free(q->identity);
+    q->identity = identity;
+}
+
+void cluster_on_members(struct quorum *q, const Ephor__Membership *members)
+{
+    bool is_hint = members->n_members == 0;
+    uint32_t seat = cluster_seat_of(q, q->controller);
+    q->seat = seat != 0 ? seat : q->controller;
+    if (q->mesh == NULL)
+        return;
+    if (members->cluster != 0)
+        mesh_set_cluster(q->mesh, members->cluster);
+    mesh_set_members(q->mesh, is_hint ? q->contacts : members, is_hint);
+}
+
+/* ---------------------------------------------------------------- for the status process */
+
+static Ephor__FeedPeer *feed_peer(const struct quorum *q, const Ephor__ClusterMember *member)
+{
+    Ephor__FeedPeer *to = malloc(sizeof(*to));
+    struct engine_peer peer;
+    const char *text = "";
+    PRE(to != NULL);
+    ephor__feed_peer__init(to);
+    to->id = member->id;
+    to->connected = q->mesh != NULL && mesh_is_connected(q->mesh, member->id, &text);
+    to->text = strdup(text);
+    to->answered_ms = -1;
+    if (!engine_peer(q->engine, member->id, &peer))
+        return to;
+    to->match_index = peer.match_index;
+    to->snapshotting = peer.is_snapshotting;
+    if (peer.answered_ms > 0)
+        to->answered_ms = now_mono_ms() - peer.answered_ms;
+    return to;
+}
+
+static void add_count(Ephor__FeedState *feed, const char *reason, uint64_t count)
+{
+    Ephor__LinkCount *to = malloc(sizeof(*to));
+    PRE(to != NULL);
+    ephor__link_count__init(to);
+    to->reason = (char *)(uintptr_t)reason;
+    to->count = count;
+    feed->refused[feed->n_refused++] = to;
+}
+
+static void feed_counts(const struct quorum *q, Ephor__FeedState *feed)
+{
+    struct tls_server_counts counts = mesh_counts(q->mesh);
+    feed->refused = calloc(8, sizeof(feed->refused[0]));
+    PRE(feed->refused != NULL);
+    add_count(feed, "stranger", counts.strangers);
+    add_count(feed, "bad_certificate", counts.bad_certificates);
+    add_count(feed, "bad_protocol", counts.bad_protocols);
+    add_count(feed, "garbage", counts.garbage);
+    add_count(feed, "timeout", counts.timeouts);
+    add_count(feed, "flood", counts.floods);
+    add_count(feed, "too_many", counts.too_many);
+}
+
+void cluster_feed(const struct quorum *q, Ephor__FeedState *feed)
+{
+    const Ephor__Membership *members = engine_members(q->engine);
+    struct engine_status status;
+    engine_status(q->engine, &status);
+    feed->leader = status.leader;
+    feed->role = (char *)(uintptr_t)status.role;
+    feed->term = status.term;
+    feed->first_index = status.first_index;
+    feed->last_index = status.last_index;
+    feed->snapshot_index = status.snapshot_index;
+    feed->members = (Ephor__Membership *)(uintptr_t)members;
+    int64_t since_ms = engine_fresh_since(q->engine);
+    feed->fresh_ms = since_ms > 0 ? now_mono_ms() - since_ms : -1;
+    feed->peers = calloc(members->n_members + 1, sizeof(feed->peers[0]));
+    PRE(feed->peers != NULL);
+    for (size_t i = 0; i < members->n_members; i++) {
+        if (members->members[i]->id != q->controller)
+            feed->peers[feed->n_peers++] = feed_peer(q, members->members[i]);
+    }
+    if (q->mesh != NULL)
+        feed_counts(q, feed);
+}
+
+void cluster_feed_free(Ephor__FeedState *feed)
+{
+    for (size_t i = 0; i < feed->n_peers; i++) {
+        free(feed->peers[i]->text);
+        free(feed->peers[i]);
+    }
+    for (size_t i = 0; i < feed->n_refused; i++)
+        free(feed->refused[i]);
+    free(feed->peers);
+    free(feed->refused);
+}

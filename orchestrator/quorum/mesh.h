@@ -1,0 +1,63 @@
+/* The links between this controller and the others: one port, mutual TLS, two protocols told apart
+ * by ALPN: the log's messages, and everything else (talk). Each side connects to each other one and
+ * sends on what it opened itself; what it accepted is only read, but for the answer to the hello.
+ *
+ * Whoever connects says who it is; that must be a member with the key of that member and the
+ * storage that the log knows for it: a disk that was lost never comes back under its old id. */
+#ifndef QUORUM_MESH_H
+#define QUORUM_MESH_H
+
+#include "orchestrator/proto/ephor.pb-c.h"
+#include "orchestrator/sys/tls_server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mesh;
+
+enum mesh_channel { MESH_LOG, MESH_TALK, MESH_CHANNELS };
+
+struct mesh_ops {
+    /* bytes are borrowed. */
+    void (*on_frame)(void *data, uint32_t from, enum mesh_channel channel, const uint8_t *bytes,
+                     size_t size);
+    /* From now on mesh_send works; whatever was sent before may be lost. */
+    void (*on_connected)(void *data, uint32_t id, enum mesh_channel channel);
+    /* A member whose storage nobody has seen yet says hello. It is refused until the members say
+     * that incarnation, and asks again. */
+    void (*on_unmet)(void *data, uint32_t id, uint64_t incarnation);
+};
+
+struct mesh_params {
+    uint32_t id;
+    uint64_t cluster; /* 0: not known */
+    uint64_t incarnation;
+    struct tls_identity *identity; /* kept as long as needed */
+    int64_t unheard_max_ms;        /* a link whose bytes nobody acknowledges is given up */
+};
+
+/* NULL: out of memory. ops is borrowed for life. */
+struct mesh *mesh_new(struct loop *loop, const struct mesh_params *params,
+                      const struct mesh_ops *ops, void *data);
+void mesh_free(struct mesh *mesh); /* NULL is fine; not from inside a callback */
+
+/* Accept links on this listening socket (taken), in place of any before. */
+int mesh_listen(struct mesh *mesh, int fd, struct errbuf *e);
+void mesh_use(struct mesh *mesh, struct tls_identity *identity);
+void mesh_set_cluster(struct mesh *mesh, uint64_t cluster);
+
+/* Link to these and to nobody else. is_hint: they come from a file, not from the log, and may be
+ * met with any storage. */
+void mesh_set_members(struct mesh *mesh, const Ephor__Membership *members, bool is_hint);
+
+/* ERR_AGAIN: no link at present; ERR_LIMIT: too much waits; ERR_NOT_FOUND: no such member. */
+int mesh_send(struct mesh *mesh, uint32_t id, enum mesh_channel channel, const void *bytes,
+              size_t size);
+
+/* The link to a member: connected, or why not (borrowed until the next turn of the loop). */
+bool mesh_is_connected(const struct mesh *mesh, uint32_t id, const char **text);
+
+struct tls_server_counts mesh_counts(const struct mesh *mesh);
+
+#endif

@@ -1,0 +1,131 @@
+/* The controllers as JSON: members from the log, links and progress from the quorum process. */
+#include "orchestrator/status/api.h"
+
+static const char *kind_name(Ephor__MemberKind kind)
+{
+    if (kind == EPHOR__MEMBER_KIND__VOTER)
+        return "voter";
+    return kind == EPHOR__MEMBER_KIND__WITNESS ? "witness" : "learner";
+}
+
+static const Ephor__FeedPeer *find_peer(const Ephor__FeedState *state, uint32_t id)
+{
+    for (size_t i = 0; state != NULL && i < state->n_peers; i++) {
+        if (state->peers[i]->id == id)
+            return state->peers[i];
+    }
+    return NULL;
+}
+
+static void write_hex(struct jsonw *w, const char *key, const ProtobufCBinaryData *bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[65] = "";
+    for (size_t i = 0; i < bytes->len && i < 32; i++) {
+        text[2 * i] = digits[bytes->data[i] >> 4];
+        text[2 * i + 1] = digits[bytes->data[i] & 15];
+        text[2 * i + 2] = '\0';
+    }
+    jsonw_text(w, key, text);
+}
+
+static void write_peer(struct jsonw *w, const Ephor__FeedState *state, const Ephor__FeedPeer *peer)
+{
+    jsonw_bool(w, "connected", peer->connected);
+    jsonw_text(w, "link", peer->connected ? "up" : peer->text);
+    if (!state->leading)
+        return;
+    jsonw_int(w, "match_index", (int64_t)peer->match_index);
+    jsonw_int(w, "behind",
+              (int64_t)(state->last_index > peer->match_index
+                            ? state->last_index - peer->match_index
+                            : 0));
+    if (peer->answered_ms >= 0)
+        jsonw_int(w, "answered_ms_ago", peer->answered_ms);
+    jsonw_bool(w, "receiving_snapshot", peer->snapshotting);
+}
+
+static void write_members(struct jsonw *w, const Ephor__Membership *members,
+                          const Ephor__FeedState *state, uint32_t self)
+{
+    jsonw_array(w, "members");
+    for (size_t i = 0; members != NULL && i < members->n_members; i++) {
+        const Ephor__ClusterMember *m = members->members[i];
+        const Ephor__FeedPeer *peer = find_peer(state, m->id);
+        jsonw_object(w, NULL);
+        jsonw_int(w, "id", m->id);
+        jsonw_text(w, "name", m->name);
+        jsonw_text(w, "address", m->address);
+        jsonw_text(w, "kind", kind_name(m->kind));
+        jsonw_text(w, "wanted", kind_name(m->wanted));
+        jsonw_bool(w, "met", m->incarnation != 0);
+        jsonw_bool(w, "leads", state != NULL && state->leader == m->id);
+        jsonw_bool(w, "is_this", m->id == self);
+        write_hex(w, "fingerprint", &m->fingerprint);
+        if (peer != NULL)
+            write_peer(w, state, peer);
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+}
+
+static const char *leader_name(const Ephor__FeedState *state)
+{
+    for (size_t i = 0; state->members != NULL && i < state->members->n_members; i++) {
+        if (state->members->members[i]->id == state->leader)
+            return state->members->members[i]->name;
+    }
+    return NULL;
+}
+
+static void write_log(struct jsonw *w, const Ephor__FeedState *state)
+{
+    jsonw_object(w, "log");
+    jsonw_int(w, "term", (int64_t)state->term);
+    jsonw_int(w, "first_index", (int64_t)state->first_index);
+    jsonw_int(w, "last_index", (int64_t)state->last_index);
+    jsonw_int(w, "commit_index", (int64_t)state->commit_index);
+    jsonw_int(w, "applied_index", (int64_t)state->applied_index);
+    jsonw_int(w, "snapshot_index", (int64_t)state->snapshot_index);
+    jsonw_bool(w, "storage_ok", state->storage_ok);
+    jsonw_text(w, "storage_text", state->storage_text);
+    jsonw_object_end(w);
+}
+
+void api_cluster(const struct feed *feed, struct buf *out)
+{
+    const Ephor__FeedState *state = feed->is_linked ? feed->state : NULL;
+    struct jsonw w;
+    jsonw_init(&w, out);
+    jsonw_object(&w, NULL);
+    jsonw_text(&w, "controller", feed->controller_name);
+    jsonw_int(&w, "id", feed->controller);
+    if (state != NULL) {
+        jsonw_text(&w, "role", state->role);
+        jsonw_text(&w, "leader", leader_name(state));
+        jsonw_bool(&w, "leading", state->leading);
+        if (state->fresh_ms >= 0)
+            jsonw_int(&w, "confirmed_ms_ago", state->fresh_ms);
+        jsonw_bool(&w, "file_differs", state->file_differs);
+        write_log(&w, state);
+        jsonw_object(&w, "refused_links");
+        for (size_t i = 0; i < state->n_refused; i++)
+            jsonw_int(&w, state->refused[i]->reason, (int64_t)state->refused[i]->count);
+        jsonw_object_end(&w);
+        write_members(&w, state->members, state, feed->controller);
+    }
+    jsonw_object_end(&w);
+    buf_text(out, "\n");
+}
+
+void api_cluster_reply(const Ephor__ClusterReply *reply, struct buf *out)
+{
+    struct jsonw w;
+    jsonw_init(&w, out);
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "accepted", reply->ok);
+    jsonw_text(&w, "message", reply->text);
+    write_members(&w, reply->members, NULL, 0);
+    jsonw_object_end(&w);
+    buf_text(out, "\n");
+}
