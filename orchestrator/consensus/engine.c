@@ -320,6 +320,16 @@ static void on_tick(void *data)
     turn(engine);
 }
 
+/* At most a line a second: nobody shall fill a log from afar. */
+static void tell_nonsense(struct engine *engine, uint32_t from, const char *text)
+{
+    int64_t now_ms = now_mono_ms();
+    if (now_ms - engine->nonsense_ms < 1000)
+        return;
+    engine->nonsense_ms = now_ms;
+    log_warning("peer", "controller %u sent a message that makes no sense: %s", from, text);
+}
+
 void engine_receive(struct engine *engine, uint32_t from, const void *bytes, size_t size)
 {
     struct raft_mail mail;
@@ -328,7 +338,7 @@ void engine_receive(struct engine *engine, uint32_t from, const void *bytes, siz
         return;
     int err = raft_mail_open(&mail, from, engine->controller, bytes, size, &e);
     if (err != ERR_OK) {
-        log_warning("peer", "controller %u sent a message that makes no sense: %s", from, e.text);
+        tell_nonsense(engine, from, e.text);
         return;
     }
     struct raft_event event = {.type = RAFT_RECEIVE, .message = &mail.message};

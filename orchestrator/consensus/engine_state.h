@@ -67,6 +67,7 @@ struct engine {
     bool is_probing;   /* the round under way is such a try */
     bool is_closing;
     int storage_err;
+    int64_t nonsense_ms; /* when a line about some was logged last */
     bool members_changed;
     bool is_calling_back;
 

@@ -19,8 +19,11 @@ libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS) $(PROTOBU
 CONSENSUS_LIBS = libconsensus.a libraft.a libsys.a libproto.a libcore.a libbase.a \
 	$(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(XXHASH_LIBS) $(UV_LIBS) -lpthread
 
-check_PROGRAMS += test_store test_engine
-TESTS += test_store test_engine
+check_PROGRAMS += test_store test_engine test_engine_cluster
+TESTS += test_store test_engine test_engine_cluster
+test_engine_cluster_SOURCES = tests/unit/test_engine_cluster.c
+test_engine_cluster_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_engine_cluster_LDADD = $(CONSENSUS_LIBS) $(CHECK_LIBS)
 test_store_SOURCES = tests/unit/test_store.c \
 	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h
 test_store_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)

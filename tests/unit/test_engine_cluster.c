@@ -1,0 +1,449 @@
+/* Engines of several controllers on real files and one real loop, joined by a wire of this test's
+ * own: what one sends another receives on the next turn, unless the wire between them is cut. */
+#include "orchestrator/consensus/engine.h"
+
+#include "orchestrator/sys/now.h"
+
+#include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SIZE = 5, DEADLINE_MS = 30000, TRAILING = 8 };
+
+struct letter {
+    struct letter *next;
+    uint32_t from, to;
+    size_t size;
+    unsigned char bytes[];
+};
+
+struct node {
+    uint32_t id;
+    struct engine *engine;
+    char dir[128];
+    bool is_cut;
+    bool is_leading;
+    uint64_t entries; /* handed on */
+    uint64_t hash;    /* of them, in order */
+    uint64_t index;
+    bool snapshots; /* takes one when the engine wants it */
+    uint64_t restored;
+};
+
+struct world {
+    struct loop *loop;
+    struct timer *post, *look;
+    struct letter *head, **end;
+    struct node nodes[SIZE + 1];
+    bool (*condition)(void);
+    int64_t until_ms;
+    bool is_late;
+    uint64_t answered, failed;
+    int last_err;
+    char base[64];
+};
+
+static struct world world;
+static struct errbuf e;
+
+static void on_send(void *data, uint32_t to, const void *bytes, size_t size)
+{
+    struct node *node = data;
+    struct letter *letter = malloc(sizeof(*letter) + size);
+    *letter = (struct letter){.from = node->id, .to = to, .size = size};
+    memcpy(letter->bytes, bytes, size);
+    *world.end = letter;
+    world.end = &letter->next;
+    timer_start(world.post, 0, 0);
+}
+
+static void on_post(void *data)
+{
+    struct letter *letter = world.head;
+    (void)data;
+    world.head = NULL;
+    world.end = &world.head;
+    while (letter != NULL) {
+        struct letter *next = letter->next;
+        struct node *from = &world.nodes[letter->from], *to = &world.nodes[letter->to];
+        if (to->engine != NULL && !to->is_cut && !from->is_cut)
+            engine_receive(to->engine, letter->from, letter->bytes, letter->size);
+        free(letter);
+        letter = next;
+    }
+}
+
+static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size)
+{
+    struct node *node = data;
+    ck_assert_uint_gt(term, 0);
+    ck_assert_uint_eq(size, 2 * sizeof(uint64_t));
+    memcpy(&node->hash, bytes, sizeof(uint64_t));
+    memcpy(&node->entries, (const char *)bytes + sizeof(uint64_t), sizeof(uint64_t));
+    node->index = index;
+    node->restored++;
+}
+
+static void on_entry(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size)
+{
+    struct node *node = data;
+    ck_assert_uint_gt(index, node->index);
+    ck_assert_uint_gt(term, 0);
+    for (size_t i = 0; i < size; i++)
+        node->hash = node->hash * 31 + ((const unsigned char *)bytes)[i];
+    node->entries++;
+    node->index = index;
+    if (node->snapshots && engine_wants_snapshot(node->engine)) {
+        uint64_t state[2] = {node->hash, node->entries};
+        engine_snapshot(node->engine, index, state, sizeof(state));
+    }
+}
+
+static void on_leadership(void *data, bool is_leader, uint64_t term)
+{
+    struct node *node = data;
+    (void)term;
+    node->is_leading = is_leader;
+}
+
+static void on_storage(void *data, int err, const char *text)
+{
+    (void)data;
+    ck_assert_msg(err == 0, "%s", text);
+}
+
+static const struct engine_callbacks callbacks = {on_snapshot, on_entry, on_leadership,
+                                                  on_storage,  NULL,     on_send};
+
+static void on_look(void *data)
+{
+    (void)data;
+    world.is_late = now_mono_ms() > world.until_ms;
+    if (world.condition() || world.is_late)
+        loop_stop(world.loop);
+}
+
+static void run_until(bool (*condition)(void))
+{
+    world.condition = condition;
+    world.until_ms = now_mono_ms() + DEADLINE_MS;
+    timer_start(world.look, 0, 2);
+    loop_run(world.loop);
+    timer_stop(world.look);
+    ck_assert_msg(!world.is_late, "it did not come to that");
+}
+
+static void start(uint32_t id)
+{
+    struct node *node = &world.nodes[id];
+    struct engine_params params = {.state_dir = node->dir,
+                                   .controller = id,
+                                   .name = "c",
+                                   .joins = id != 1,
+                                   .trailing = TRAILING,
+                                   .election_ms = 60,
+                                   .heartbeat_ms = 10,
+                                   .callbacks = &callbacks,
+                                   .data = node};
+    node->id = id;
+    node->entries = node->hash = node->index = 0;
+    node->snapshots = true;
+    mkdir(node->dir, 0700);
+    int err = engine_open(world.loop, &params, &node->engine, &e);
+    ck_assert_msg(err == 0, "engine_open: %s", e.text);
+}
+
+static void stop(uint32_t id)
+{
+    engine_close(world.nodes[id].engine);
+    world.nodes[id].engine = NULL;
+    world.nodes[id].is_leading = false;
+}
+
+static struct node *leader(void)
+{
+    struct node *found = NULL;
+    for (uint32_t id = 1; id <= SIZE; id++) {
+        struct node *node = &world.nodes[id];
+        if (node->engine != NULL && node->is_leading && !node->is_cut)
+            found = node;
+    }
+    return found;
+}
+
+static bool somebody_leads(void)
+{
+    return leader() != NULL;
+}
+
+static void on_answer(void *data, int err, uint64_t index)
+{
+    (void)data;
+    (void)index;
+    world.answered++;
+    world.failed += err != 0;
+    world.last_err = err;
+}
+
+static uint64_t wanted;
+
+static bool all_answered(void)
+{
+    return world.answered >= wanted;
+}
+
+static void propose(uint32_t count)
+{
+    run_until(somebody_leads);
+    wanted = world.answered + count;
+    for (uint32_t i = 0; i < count; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "entry %u", i);
+        engine_propose(leader()->engine, text, strlen(text), on_answer, NULL);
+    }
+    run_until(all_answered);
+}
+
+/* Every running engine has handed on the same as the leader. */
+static bool all_agree(void)
+{
+    const struct node *first = leader();
+    for (uint32_t id = 1; first != NULL && id <= SIZE; id++) {
+        const struct node *node = &world.nodes[id];
+        if (node->engine == NULL || node->is_cut)
+            continue;
+        if (node->entries != first->entries || node->hash != first->hash)
+            return false;
+    }
+    return first != NULL;
+}
+
+/* Membership of ids 1..count, of which those above `voters` learn. */
+static void change(uint32_t count, uint32_t voters)
+{
+    Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
+    Ephor__ClusterMember members[SIZE];
+    Ephor__ClusterMember *pointers[SIZE];
+    for (uint32_t i = 0; i < count; i++) {
+        ephor__cluster_member__init(&members[i]);
+        members[i].id = i + 1;
+        members[i].kind = i < voters ? EPHOR__MEMBER_KIND__VOTER : EPHOR__MEMBER_KIND__LEARNER;
+        pointers[i] = &members[i];
+    }
+    m.members = pointers;
+    m.n_members = count;
+    do { /* a learner may not have caught up yet */
+        run_until(somebody_leads);
+        wanted = world.answered + 1;
+        engine_change(leader()->engine, &m, on_answer, NULL);
+        run_until(all_answered);
+    } while (world.last_err == ERR_STALE || world.last_err == ERR_AGAIN);
+    ck_assert_int_eq(world.last_err, ERR_OK);
+}
+
+static void grow_to(uint32_t count)
+{
+    start(1);
+    for (uint32_t id = 2; id <= count; id++) {
+        start(id);
+        change(id, id - 1);
+        change(id, id);
+    }
+}
+
+static void set_up(void)
+{
+    memset(&world, 0, sizeof(world));
+    snprintf(world.base, sizeof(world.base), P_tmpdir "/ephor-cluster-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(world.base));
+    world.end = &world.head;
+    world.loop = loop_new();
+    world.post = timer_new(world.loop, on_post, NULL);
+    world.look = timer_new(world.loop, on_look, NULL);
+    for (uint32_t id = 1; id <= SIZE; id++)
+        snprintf(world.nodes[id].dir, sizeof(world.nodes[id].dir), "%s/%u", world.base, id);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st, (void)type, (void)walk;
+    return remove(path);
+}
+
+static void tear_down(void)
+{
+    for (uint32_t id = 1; id <= SIZE; id++)
+        stop(id);
+    while (world.head != NULL) {
+        struct letter *next = world.head->next;
+        free(world.head);
+        world.head = next;
+    }
+    timer_free(world.post);
+    timer_free(world.look);
+    loop_free(world.loop);
+    nftw(world.base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+START_TEST(one_becomes_three_and_keeps_its_log)
+{
+    start(1);
+    propose(30); /* more than it keeps behind a snapshot */
+    start(2);
+    change(2, 1);
+    change(2, 2);
+    start(3);
+    change(3, 2);
+    change(3, 3);
+    propose(5);
+    run_until(all_agree);
+    ck_assert_uint_eq(world.nodes[3].entries, 35);
+    ck_assert_uint_gt(world.nodes[3].restored, 0);
+}
+END_TEST
+
+START_TEST(another_leads_when_the_leader_is_cut_off)
+{
+    grow_to(3);
+    world.failed = 0;
+    propose(3);
+    struct node *old = leader();
+    old->is_cut = true;
+    propose(3);
+    ck_assert_ptr_ne(leader(), old);
+    old->is_cut = false;
+    run_until(all_agree);
+    ck_assert_uint_eq(old->entries, 6);
+    ck_assert_uint_eq(world.failed, 0);
+}
+END_TEST
+
+START_TEST(what_a_minority_took_is_given_up)
+{
+    grow_to(3);
+    struct node *old = leader();
+    for (uint32_t id = 1; id <= 3; id++)
+        world.nodes[id].is_cut = true;
+    world.failed = 0;
+    wanted = world.answered + 1;
+    engine_propose(old->engine, "lost", 4, on_answer, NULL);
+    run_until(all_answered); /* it steps down */
+    ck_assert_int_eq(world.last_err, ERR_CANCELED);
+    for (uint32_t id = 1; id <= 3; id++)
+        world.nodes[id].is_cut = &world.nodes[id] == old;
+    propose(1);
+    old->is_cut = false;
+    run_until(all_agree);
+    ck_assert_uint_eq(old->entries, 1);
+}
+END_TEST
+
+START_TEST(all_restart_and_nothing_is_lost)
+{
+    grow_to(3);
+    for (uint32_t round = 1; round <= 5; round++) {
+        propose(7);
+        for (uint32_t id = 1; id <= 3; id++)
+            stop(id);
+        for (uint32_t id = 1; id <= 3; id++)
+            start(id);
+        run_until(all_agree);
+        ck_assert_uint_eq(world.nodes[1].entries, 7 * round);
+    }
+}
+END_TEST
+
+START_TEST(a_follower_catches_up_by_snapshot)
+{
+    grow_to(3);
+    struct node *slow = &world.nodes[leader()->id == 3 ? 2 : 3];
+    slow->is_cut = true;
+    propose(100);
+    slow->is_cut = false;
+    run_until(all_agree);
+    ck_assert_uint_eq(slow->entries, 100);
+    ck_assert_uint_gt(slow->restored, 0);
+}
+END_TEST
+
+static uint32_t target;
+
+static bool target_leads(void)
+{
+    return world.nodes[target].is_leading;
+}
+
+START_TEST(leadership_is_handed_over)
+{
+    grow_to(3);
+    propose(3);
+    struct node *old = leader();
+    target = old->id % 3 + 1;
+    ck_assert_int_eq(engine_transfer(old->engine, 99), ERR_NOT_FOUND);
+    ck_assert_int_eq(engine_transfer(old->engine, target), ERR_OK);
+    ck_assert_int_eq(engine_fresh_since(old->engine), 0);
+    run_until(target_leads);
+    propose(3);
+    run_until(all_agree);
+}
+END_TEST
+
+START_TEST(five_and_back_to_three)
+{
+    grow_to(5);
+    propose(10);
+    change(4, 4);
+    stop(5);
+    change(3, 3);
+    stop(4);
+    propose(10);
+    run_until(all_agree);
+    ck_assert_uint_eq(leader()->entries, 20);
+}
+END_TEST
+
+START_TEST(what_makes_no_sense_is_ignored)
+{
+    grow_to(3);
+    unsigned char bytes[64];
+    for (uint32_t round = 0; round < 5000; round++) {
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = (unsigned char)((round * 2654435761u + i * 40503u) >> 7);
+        engine_receive(world.nodes[1 + round % 3].engine, 1 + (round + 1) % 3, bytes,
+                       round % sizeof(bytes));
+    }
+    propose(3);
+    run_until(all_agree);
+}
+END_TEST
+
+static Suite *engine_suite(void)
+{
+    Suite *suite = suite_create("engine_cluster");
+    TCase *tc = tcase_create("cluster");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, one_becomes_three_and_keeps_its_log);
+    tcase_add_test(tc, another_leads_when_the_leader_is_cut_off);
+    tcase_add_test(tc, what_a_minority_took_is_given_up);
+    tcase_add_test(tc, all_restart_and_nothing_is_lost);
+    tcase_add_test(tc, a_follower_catches_up_by_snapshot);
+    tcase_add_test(tc, leadership_is_handed_over);
+    tcase_add_test(tc, five_and_back_to_three);
+    tcase_add_test(tc, what_makes_no_sense_is_ignored);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(engine_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
