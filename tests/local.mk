@@ -19,3 +19,4 @@ check-lab: all
 include tests/unit/local.mk
 include tests/explorer/local.mk
 include tests/raft/cases.mk
+include tests/bench/local.mk
