@@ -1,6 +1,6 @@
 #!/bin/bash
-# The demo lab: a controller, two nodes with their own sshd and nginx, and a client, as network
-# namespaces on one bridge. ./quickstart shows it, the end-to-end tests work in it.
+# The demo lab: a controller (or several: LAB_CONTROLLERS, up to 5), two nodes with their own sshd
+# and nginx, and a client, as network namespaces on one bridge. ./quickstart shows it, the end-to-end tests work in it.
 #
 # It does not start ephord (see "daemon"), touches no interface, firewall or service of the host,
 # and ends only processes that it started. A node is a network, mount, process and host name
@@ -24,16 +24,17 @@ Usage: lab.sh VERB [ARGUMENT]...
   up DIR               make the lab (anew, if it is up); keys, configuration and logs are in DIR
   down [DIR]           end it, and remove all that it made
   status               what runs, and who holds the address 10.77.0.100
-  daemon PORT          run ephord as the controller, its page on 127.0.0.1:PORT of the host
-                       (EPHORD and LISTEN_EXEC name the programs; default: ../../build)
+  daemon PORT [NAME]   run ephord as the controller NAME (c1; or c2 ... c5), its page on
+                       127.0.0.1:PORT of the host (EPHORD and LISTEN_EXEC name the programs;
+                       default: ../../build)
   stop-service N       stop nginx on node N (1 or 2); start-service N starts it
   kill-service N       kill nginx on node N with SIGKILL
   break-service N      stop it and break its configuration: it cannot start
   mend-service N       mend its configuration; it is started by whoever looks after it
-  cut N, heal N        pull and plug the network cable of node N
-  drop N in|out        lose all that node N receives, or sends; undrop N ends both
+  cut N, heal N        pull and plug the network cable of node N, or of a controller (c1 ...)
+  drop N in|out        lose all that it receives, or sends; undrop N ends both
   on N COMMAND...      run a command on node N
-  in NAME COMMAND...   run a command in the network of ctl, n1, n2 or cli
+  in NAME COMMAND...   run a command in the network of c1 ..., n1, n2 or cli
   client               ask for the page at the virtual address once, as the client
 TEXT
 }
@@ -83,6 +84,19 @@ check_node() {
     esac
 }
 
+# The host of a node's number, or of a controller's name.
+host_of() {
+    case ${1:-} in
+    1 | 2) echo "n$1" ;;
+    c[1-5]) echo "$1" ;;
+    *) die "'${1:-}' is no node (1 or 2) and no controller (c1 to c5)" ;;
+    esac
+}
+
+home_of() { # CONTROLLER: the folder of its files
+    if [ "$1" = c1 ]; then echo "$dir"; else echo "$dir/$1"; fi
+}
+
 # ---------------------------------------------------------------- the network
 
 make_host() { # NAME HOST-PART
@@ -98,7 +112,8 @@ make_network() {
     ip netns add "$prefix-sw"
     ip -n "$prefix-sw" link add br0 type bridge stp_state 0 forward_delay 0
     ip -n "$prefix-sw" link set br0 up
-    make_host ctl 1
+    local n
+    for n in $(seq "${LAB_CONTROLLERS:-1}"); do make_host "c$n" "$n"; done
     make_host n1 11
     make_host n2 12
     make_host cli 50
@@ -106,29 +121,29 @@ make_network() {
 
 remove_network() {
     local name
-    for name in cli n2 n1 ctl sw; do
+    for name in cli n2 n1 c5 c4 c3 c2 c1 sw; do
         [ ! -e "/run/netns/$prefix-$name" ] || ip netns del "$prefix-$name"
     done
 }
 
 # All that a node gets is seen on its own interface, all that it sends on its port of the bridge.
-drop() { # N in|out
-    local namespace=$prefix-n$1 device=eth0
+drop() { # HOST in|out
+    local namespace=$prefix-$1 device=eth0
     case ${2:-} in
     in) ;;
-    out) namespace=$prefix-sw device=n$1 ;;
+    out) namespace=$prefix-sw device=$1 ;;
     *) die "drop N in|out" ;;
     esac
     ip netns exec "$namespace" nft -f - <<TEXT
-add table netdev lab_n$1
-add chain netdev lab_n$1 lost { type filter hook ingress device $device priority 0; policy drop; }
+add table netdev lab_$1
+add chain netdev lab_$1 lost { type filter hook ingress device $device priority 0; policy drop; }
 TEXT
 }
 
-undrop() { # N
+undrop() { # HOST
     local name
-    for name in "n$1" sw; do
-        ip netns exec "$prefix-$name" nft delete table netdev "lab_n$1" 2>/dev/null || true
+    for name in "$1" sw; do
+        ip netns exec "$prefix-$name" nft delete table netdev "lab_$1" 2>/dev/null || true
     done
 }
 
@@ -249,7 +264,12 @@ break_service() { # N
 # ---------------------------------------------------------------- the whole
 
 write_conf() {
-    sed -e "s|@DIR@|$dir|g" "$here/ephor.conf.in" >"$dir/ephor.conf"
+    local n home
+    for n in $(seq "${LAB_CONTROLLERS:-1}"); do
+        home=$(home_of "c$n")
+        mkdir -p "$home"
+        sed -e "s|@DIR@|$dir|g; s|@HOME@|$home|g" "$here/ephor.conf.in" >"$home/ephor.conf"
+    done
 }
 
 up() {
@@ -281,8 +301,10 @@ is_up() {
 
 end_lab() {
     local n pid
-    pid=$(cat "$record/ephord.pid" 2>/dev/null || true)
-    if is_in "$pid" ctl; then end_process "$pid"; fi
+    for n in 1 2 3 4 5; do
+        pid=$(cat "$record/ephord-c$n.pid" 2>/dev/null || true)
+        if is_in "$pid" "c$n"; then end_process "$pid"; fi
+    done
     for n in 1 2; do
         if pid=$(node_pid $n); then end_process "$pid"; fi
     done
@@ -291,7 +313,7 @@ end_lab() {
 }
 
 remove_files() {
-    rm -rf "$dir/n1" "$dir/n2" "$dir/state"
+    rm -rf "$dir/n1" "$dir/n2" "$dir/c2" "$dir/c3" "$dir/c4" "$dir/c5" "$dir/state" "$dir/cluster"
     rm -f "$dir"/{ssh_key,ssh_key.pub,known_hosts,ephor.conf,ctl.sock}
 }
 
@@ -323,12 +345,12 @@ status() {
     done
 }
 
-daemon() { # PORT
-    local build
+daemon() { # PORT [CONTROLLER]
+    local build name=${2:-c1}
     build=${BUILD:-$here/../../build}
-    echo $$ >"$record/ephord.pid"
-    exec "${LISTEN_EXEC:-$build/listen_exec}" "127.0.0.1:$1" "/run/netns/$prefix-ctl" \
-        "${EPHORD:-$build/ephord}" --foreground --config "$dir/ephor.conf"
+    echo $$ >"$record/ephord-$name.pid"
+    exec "${LISTEN_EXEC:-$build/listen_exec}" "127.0.0.1:$1" "/run/netns/$prefix-$name" \
+        "${EPHORD:-$build/ephord}" --foreground --config "$(home_of "$name")/ephor.conf"
 }
 
 verb=${1:-help}
@@ -352,17 +374,23 @@ status)
     status
     ;;
 daemon)
-    [ $# -eq 1 ] || die "daemon PORT"
+    [ $# -eq 1 ] || [ $# -eq 2 ] || die "daemon PORT [CONTROLLER]"
     find_lab
-    daemon "$1"
+    daemon "$@"
     ;;
-cut | heal | drop | undrop | on | *-service)
+cut | heal | drop | undrop)
+    host=$(host_of "${1:-}")
+    find_lab
+    case $verb in
+    cut) ip -n "$prefix-sw" link set "$host" down ;;
+    heal) ip -n "$prefix-sw" link set "$host" up ;;
+    drop | undrop) $verb "$host" "${2:-}" ;;
+    esac
+    ;;
+on | *-service)
     check_node "${1:-}"
     find_lab
     case $verb in
-    cut) ip -n "$prefix-sw" link set "n$1" down ;;
-    heal) ip -n "$prefix-sw" link set "n$1" up ;;
-    drop | undrop) $verb "$@" ;;
     on) on_node "$@" ;;
     break-service) break_service "$1" ;;
     mend-service) write_nginx "$1" ;;

@@ -12,6 +12,7 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/roster.c orchestrator/consensus/roster.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \
 	orchestrator/consensus/store_file.c orchestrator/consensus/store_file.h \
+	orchestrator/consensus/store_tools.c orchestrator/consensus/store_tools.h \
 	orchestrator/consensus/store_verify.c orchestrator/consensus/store_verify.h
 libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS) $(PROTOBUF_C_CFLAGS)
 

@@ -375,8 +375,8 @@ static int set_up(sqlite3 *db, const char *path, struct errbuf *e)
     return execute(db,
                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; "
-                   "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 1000; "
-                   "PRAGMA journal_size_limit = 16777216",
+                   "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4096; "
+                   "PRAGMA journal_size_limit = 33554432",
                    "open", path, e);
 }
 

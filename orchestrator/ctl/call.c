@@ -83,17 +83,24 @@ int ctl_get(const struct ctl *ctl, const char *path, json_t **json)
     return call(ctl, path, NULL, json);
 }
 
-int ctl_post(const struct ctl *ctl, const char *path, json_t *body, json_t **json)
+int ctl_send(const struct ctl *ctl, const char *path, json_t *body, json_t **json)
 {
-    json_t *answer;
     char *text = json_dumps(body, JSON_COMPACT);
+    *json = NULL;
     json_decref(body);
     if (text == NULL) {
         out_error("out of memory, or an argument is not UTF-8");
         return CTL_FAILED;
     }
-    int status = call(ctl, path, text, &answer);
+    int status = call(ctl, path, text, json);
     free(text);
+    return status;
+}
+
+int ctl_post(const struct ctl *ctl, const char *path, json_t *body, json_t **json)
+{
+    json_t *answer;
+    int status = ctl_send(ctl, path, body, &answer);
     if (status == CTL_OK && ctl->is_json) {
         out_json(answer);
     } else if (status == CTL_OK) {

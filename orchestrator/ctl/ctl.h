@@ -20,6 +20,8 @@ struct ctl {
     bool wants_exit_code, follows, waits, says_yes, is_off;
     int64_t count;
     const char *object, *to, *reason;
+    const char *dir, *state_dir, *out; /* NULL = not given */
+    const char *kind;                  /* of a new controller */
     /* operands */
     int operand_count;
     char **operands;
@@ -32,6 +34,9 @@ int ctl_get(const struct ctl *ctl, const char *path, json_t **json);
 
 /* POST an object (taken); prints the daemon's words, and *json (may be NULL) is the caller's. */
 int ctl_post(const struct ctl *ctl, const char *path, json_t *body, json_t **json);
+
+/* The same, printing nothing when it went well. */
+int ctl_send(const struct ctl *ctl, const char *path, json_t *body, json_t **json);
 
 /* An error of the way to the daemon as an exit status. */
 int ctl_exit_of(int err);
@@ -78,5 +83,16 @@ int ask_resume(const struct ctl *ctl);
 int ask_maintenance(const struct ctl *ctl);
 int check_config(const struct ctl *ctl);
 int show_version(const struct ctl *ctl);
+int run_cluster(const struct ctl *ctl);
+
+/* ---- the verbs of "cluster"; operands[0] is the verb */
+int show_cluster(const struct ctl *ctl);
+int ask_cluster_remove(const struct ctl *ctl);
+int ask_cluster_promote(const struct ctl *ctl);
+int ask_cluster_transfer(const struct ctl *ctl);
+int show_cluster_log(const struct ctl *ctl);
+int cluster_backup(const struct ctl *ctl);
+int cluster_restore(const struct ctl *ctl);
+int cluster_recover(const struct ctl *ctl);
 
 #endif

@@ -25,6 +25,10 @@ enum takes {
     TAKES_YES = 1 << 7,
     TAKES_REASON = 1 << 8,
     TAKES_OFF = 1 << 9,
+    TAKES_DIR = 1 << 10,
+    TAKES_STATE_DIR = 1 << 11,
+    TAKES_OUT = 1 << 12,
+    TAKES_KIND = 1 << 13,
 };
 
 static const struct subcommand {
@@ -50,6 +54,12 @@ static const struct subcommand {
      ask_maintenance},
     {"config", "config check [FILE]", "report every error of a configuration", 1, 2, 0,
      check_config},
+    {"cluster", "cluster VERB [ARGUMENT]...",
+     "the controllers: status, init, add, join, promote, remove, transfer, renew,\n"
+     "          log, backup, restore, recover",
+     1, 3,
+     TAKES_YES | TAKES_REASON | TAKES_COUNT | TAKES_DIR | TAKES_STATE_DIR | TAKES_OUT | TAKES_KIND,
+     run_cluster},
     {"version", "version", "print the version", 0, 0, 0, show_version},
 };
 
@@ -63,6 +73,11 @@ enum option_value {
     OPT_WAIT,
     OPT_REASON,
     OPT_OFF,
+    OPT_DIR,
+    OPT_STATE_DIR,
+    OPT_OUT,
+    OPT_LEARNER,
+    OPT_WITNESS,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -80,6 +95,11 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"yes", no_argument, NULL, 'y'},
                                         {"reason", required_argument, NULL, OPT_REASON},
                                         {"off", no_argument, NULL, OPT_OFF},
+                                        {"dir", required_argument, NULL, OPT_DIR},
+                                        {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+                                        {"out", required_argument, NULL, OPT_OUT},
+                                        {"learner", no_argument, NULL, OPT_LEARNER},
+                                        {"witness", no_argument, NULL, OPT_WITNESS},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -173,6 +193,23 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         *given |= TAKES_OFF;
         ctl->is_off = true;
         return -1;
+    case OPT_DIR:
+        *given |= TAKES_DIR;
+        ctl->dir = optarg;
+        return -1;
+    case OPT_STATE_DIR:
+        *given |= TAKES_STATE_DIR;
+        ctl->state_dir = optarg;
+        return -1;
+    case OPT_OUT:
+        *given |= TAKES_OUT;
+        ctl->out = optarg;
+        return -1;
+    case OPT_LEARNER:
+    case OPT_WITNESS:
+        *given |= TAKES_KIND;
+        ctl->kind = value == OPT_LEARNER ? "learner" : "witness";
+        return -1;
     case 'h':
         print_help();
         return CTL_OK;
@@ -188,7 +225,8 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 static const char *stray_option(unsigned stray)
 {
     static const char *const names[] = {"watch", "exit-code", "follow", "lines",  "object",
-                                        "to",    "wait",      "yes",    "reason", "off"};
+                                        "to",    "wait",      "yes",    "reason", "off",
+                                        "dir",   "state-dir", "out",    "learner"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];
@@ -236,6 +274,7 @@ int main(int argc, char **argv)
     const char *no_colour = getenv("NO_COLOR"), *path = getenv("EPHOR_SOCKET");
     struct ctl ctl = {.socket = path != NULL && path[0] != '\0' ? path : EPHOR_RUNDIR "/ctl.sock",
                       .count = JOURNAL_LINES,
+                      .kind = "voter",
                       .has_colour =
                           isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0')};
     unsigned given = 0;

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libsys.a
 libsys_a_SOURCES = \
 	orchestrator/sys/api_client.c orchestrator/sys/api_client.h \
 	orchestrator/sys/cert.c orchestrator/sys/cert.h \
+	orchestrator/sys/cluster_files.c orchestrator/sys/cluster_files.h \
 	orchestrator/sys/exec.c orchestrator/sys/exec.h \
 	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
 	orchestrator/sys/http_request.c \
@@ -27,7 +28,7 @@ libsys_a_SOURCES = \
 	orchestrator/sys/tls_server.c orchestrator/sys/tls_server.h \
 	orchestrator/sys/tls_socket.c orchestrator/sys/tls_socket.h \
 	orchestrator/sys/tls_words.c orchestrator/sys/tls_words.h
-libsys_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
+libsys_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
 
 check_PROGRAMS += test_link
 TESTS += test_link

@@ -1,0 +1,253 @@
+/* ephorctl cluster: its verbs. Founding, joining and the storage's tools work without the daemon;
+ * the others ask it. */
+#include "orchestrator/base/text.h"
+#include "orchestrator/ctl/ctl.h"
+#include "orchestrator/sys/cluster_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BUNDLE_MAX = 256 << 10 };
+
+static const char *cluster_dir(const struct ctl *ctl)
+{
+    return ctl->dir != NULL ? ctl->dir : EPHOR_SYSCONFDIR "/cluster";
+}
+
+static int fail(const struct errbuf *e)
+{
+    out_error("%s", e->text);
+    return CTL_FAILED;
+}
+
+/* ---------------------------------------------------------------- without the daemon */
+
+static int cluster_init(const struct ctl *ctl)
+{
+    struct errbuf e = {.text = ""};
+    const char *dir = cluster_dir(ctl);
+    if (cluster_files_found(dir, ctl->operands[1], ctl->operands[2], &e) != ERR_OK)
+        return fail(&e);
+    printf("%s holds the keys of a new cluster, whose first controller is %s.\n"
+           "Keep ca.key safe: whoever has it can make controllers.\n\n"
+           "Next: restart ephord here, which keeps its state. Then, for each other controller:\n"
+           "  ephorctl cluster add NAME ADDRESS >NAME.bundle\n",
+           dir, ctl->operands[1]);
+    return CTL_OK;
+}
+
+static char *read_bundle(const char *path, struct errbuf *e)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char *text = calloc(1, BUNDLE_MAX);
+    if (file == NULL || text == NULL) {
+        err_set(e, ERR_IO, "open %s: %s", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else if (fread(text, 1, BUNDLE_MAX - 1, file) == BUNDLE_MAX - 1) {
+        err_set(e, ERR_LIMIT, "%s is longer than any bundle", path);
+        free(text);
+        text = NULL;
+    }
+    if (file != NULL && file != stdin)
+        fclose(file);
+    return text;
+}
+
+/* A controller never comes back as its old self, nor does it bring a log from elsewhere. */
+static bool has_log(const struct ctl *ctl)
+{
+    const char *dir = ctl->state_dir != NULL ? ctl->state_dir : EPHOR_STATEDIR;
+    char path[512];
+    if (!text_format(path, sizeof(path), "%s/log.db", dir) || access(path, F_OK) != 0)
+        return false;
+    out_error("%s is there: a controller that joins begins with an empty state directory. Stop "
+              "ephord and move the directory away first",
+              path);
+    return true;
+}
+
+static int cluster_join(const struct ctl *ctl)
+{
+    struct errbuf e = {.text = ""};
+    const char *dir = cluster_dir(ctl);
+    if (has_log(ctl))
+        return CTL_REFUSED;
+    char *text = read_bundle(ctl->operands[1], &e);
+    if (text == NULL)
+        return fail(&e);
+    int err = cluster_bundle_unpack(dir, text, &e);
+    explicit_bzero(text, BUNDLE_MAX);
+    free(text);
+    if (err != ERR_OK) {
+        err_wrap(&e, "%s", ctl->operands[1]);
+        return fail(&e);
+    }
+    printf("%s is in place. Start ephord: it is let in, gets the log, and then its vote.\n"
+           "'ephorctl cluster status' on any controller tells how far it is.\n",
+           dir);
+    return CTL_OK;
+}
+
+static int cluster_renew(const struct ctl *ctl)
+{
+    struct errbuf e = {.text = ""};
+    if (cluster_files_renew(cluster_dir(ctl), &e) != ERR_OK)
+        return fail(&e);
+    puts("The certificate is renewed; a reload of ephord (SIGHUP) puts it to use.");
+    return CTL_OK;
+}
+
+/* ---------------------------------------------------------------- add */
+
+static int write_bundle(const struct ctl *ctl, const char *text)
+{
+    if (ctl->out == NULL) {
+        fputs(text, stdout);
+        return CTL_OK;
+    }
+    int fd = open(ctl->out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    size_t size = strlen(text);
+    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fsync(fd) != 0) {
+        out_error("write %s: %s", ctl->out, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return CTL_FAILED;
+    }
+    close(fd);
+    return CTL_OK;
+}
+
+static bool take_member(const json_t *json, struct cluster_contact *to)
+{
+    to->id = (uint32_t)json_integer_value(json_object_get(json, "id"));
+    text_copy(to->name, sizeof(to->name), json_text(json, "name"));
+    return to->id > 0 && cluster_address(to->address, json_text(json, "address")) &&
+           pki_fingerprint_parse(json_text(json, "fingerprint"), to->fingerprint);
+}
+
+/* The new controller begins with the members that the leader told of, itself among them. */
+static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
+                       const struct pki_pair *pair, const json_t *answer)
+{
+    struct cluster_files files = {.cluster = own->cluster,
+                                  .joins = true,
+                                  .ca_pem = own->ca_pem,
+                                  .cert_pem = pair->cert_pem,
+                                  .key_pem = pair->key_pem};
+    const json_t *member;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "members"), i, member)
+    {
+        struct cluster_contact contact = {0};
+        bool is_new = strcmp(json_text(member, "name"), ctl->operands[1]) == 0;
+        if (!take_member(member, &contact))
+            continue;
+        if (is_new)
+            files.self = contact;
+        else if (files.contact_count < CLUSTER_CONTACTS_MAX)
+            files.contacts[files.contact_count++] = contact;
+    }
+    char *text = files.self.id == 0 ? NULL : cluster_bundle_text(&files);
+    if (text == NULL) {
+        out_error("the answer of ephord does not tell the new controller's id");
+        return CTL_FAILED;
+    }
+    int code = write_bundle(ctl, text);
+    pki_text_free(text);
+    return code;
+}
+
+static int ask_to_add(const struct ctl *ctl, const struct cluster_files *own,
+                      const struct pki_pair *pair, const char *address)
+{
+    char fingerprint[PKI_FINGERPRINT_TEXT_SIZE];
+    struct pki_info info;
+    struct errbuf e = {.text = ""};
+    json_t *answer = NULL;
+    if (pki_read(pair->cert_pem, &info, &e) != ERR_OK)
+        return fail(&e);
+    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "name", ctl->operands[1], "address", address,
+                             "fingerprint", pki_fingerprint_text(fingerprint, info.fingerprint),
+                             "kind", ctl->kind);
+    int code = ctl_send(ctl, "/api/v1/cluster/add", body, &answer);
+    if (code == CTL_OK)
+        code = make_bundle(ctl, own, pair, answer);
+    if (code == CTL_OK && ctl->out != NULL)
+        printf("%s; its bundle is %s. Copy it there, and run: ephorctl cluster join %s\n",
+               json_text(answer, "message"), ctl->out, ctl->out);
+    json_decref(answer);
+    return code;
+}
+
+static int cluster_add(const struct ctl *ctl)
+{
+    struct errbuf e = {.text = ""};
+    struct cluster_files own;
+    struct pki_pair pair;
+    char address[CLUSTER_ADDRESS_SIZE];
+    if (!cluster_address(address, ctl->operands[2])) {
+        out_error("'%s' is no HOST or HOST:PORT", ctl->operands[2]);
+        return CTL_USAGE;
+    }
+    if (ctl->out == NULL && isatty(STDOUT_FILENO)) {
+        out_error("the bundle holds a private key and is not for a terminal: redirect the output "
+                  "or name a file with --out");
+        return CTL_USAGE;
+    }
+    if (cluster_files_read(cluster_dir(ctl), &own, &e) != ERR_OK) {
+        out_error("%s: run ephorctl cluster init first", e.text);
+        return CTL_FAILED;
+    }
+    int code = CTL_FAILED;
+    if (cluster_files_issue(cluster_dir(ctl), ctl->operands[1], &pair, &e) != ERR_OK)
+        fail(&e);
+    else
+        code = ask_to_add(ctl, &own, &pair, address);
+    pki_pair_close(&pair);
+    cluster_files_close(&own);
+    return code;
+}
+
+/* ---------------------------------------------------------------- the verbs */
+
+static const struct verb {
+    const char *name, *synopsis;
+    int operands_min, operands_max;
+    int (*run)(const struct ctl *ctl);
+} verbs[] = {
+    {"status", "status", 0, 0, show_cluster},
+    {"init", "init NAME ADDRESS [--dir DIR]", 2, 2, cluster_init},
+    {"add", "add NAME ADDRESS [--learner|--witness] [--out FILE] [--dir DIR]", 2, 2, cluster_add},
+    {"join", "join FILE|- [--dir DIR] [--state-dir DIR]", 1, 1, cluster_join},
+    {"promote", "promote NAME", 1, 1, ask_cluster_promote},
+    {"remove", "remove NAME [--yes]", 1, 1, ask_cluster_remove},
+    {"transfer", "transfer [NAME]", 0, 1, ask_cluster_transfer},
+    {"renew", "renew [--dir DIR]", 0, 0, cluster_renew},
+    {"log", "log [-n ENTRIES] [--state-dir DIR]", 0, 0, show_cluster_log},
+    {"backup", "backup FILE [--state-dir DIR]", 1, 1, cluster_backup},
+    {"restore", "restore FILE [--state-dir DIR]", 1, 1, cluster_restore},
+    {"recover", "recover [--state-dir DIR] [--yes]", 0, 0, cluster_recover},
+};
+
+int run_cluster(const struct ctl *ctl)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        const struct verb *verb = &verbs[i];
+        int operands = ctl->operand_count - 1;
+        if (strcmp(verb->name, ctl->operands[0]) != 0)
+            continue;
+        if (operands >= verb->operands_min && operands <= verb->operands_max)
+            return verb->run(ctl);
+        out_error("usage: ephorctl cluster %s", verb->synopsis);
+        return CTL_USAGE;
+    }
+    out_error("there is no 'cluster %s'; there are:", ctl->operands[0]);
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        fprintf(stderr, "  ephorctl cluster %s\n", verbs[i].synopsis);
+    return CTL_USAGE;
+}

@@ -1,0 +1,400 @@
+#include "orchestrator/sys/cluster_files.h"
+
+#include "orchestrator/base/text.h"
+#include "orchestrator/sys/pki_file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FORMAT = 1, DEFAULT_PORT = 7473 };
+
+static int path_of(char path[PATH_MAX], const char *dir, const char *name, struct errbuf *e)
+{
+    if (!text_format(path, PATH_MAX, "%s/%s", dir, name))
+        return err_set(e, ERR_LIMIT, "'%s/%s' is too long for a path", dir, name);
+    return ERR_OK;
+}
+
+bool cluster_address(char address[CLUSTER_ADDRESS_SIZE], const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    const char *bracket = strrchr(text, ']');
+    bool is_v6 = text[0] != '[' && colon != NULL && strchr(text, ':') != colon;
+    int64_t port;
+    if (text[0] == '\0' || strpbrk(text, " \t\r\n\"'\\/@") != NULL)
+        return false;
+    if (is_v6)
+        return text_format(address, CLUSTER_ADDRESS_SIZE, "[%s]:%d", text, DEFAULT_PORT);
+    if (colon == NULL || (bracket != NULL && bracket > colon))
+        return text_format(address, CLUSTER_ADDRESS_SIZE, "%s:%d", text, DEFAULT_PORT);
+    return colon > text && text_parse_int(colon + 1, 1, 65535, &port) &&
+           text_copy(address, CLUSTER_ADDRESS_SIZE, text);
+}
+
+/* ---------------------------------------------------------------- cluster.json to struct */
+
+static int wrong(struct errbuf *e, const char *key, const char *right)
+{
+    return err_set(e, ERR_INVALID, "'%s' has to be %s", key, right);
+}
+
+static int take_contact(const json_t *json, struct cluster_contact *to, struct errbuf *e)
+{
+    const char *name = json_string_value(json_object_get(json, "name"));
+    const char *address = json_string_value(json_object_get(json, "address"));
+    const char *fingerprint = json_string_value(json_object_get(json, "fingerprint"));
+    json_int_t id = json_integer_value(json_object_get(json, "id"));
+    if (id < 1 || id > UINT32_MAX)
+        return wrong(e, "id", "a number from 1");
+    if (name == NULL || !text_is_name(name))
+        return wrong(e, "name", "a letter, then up to 46 letters, digits, '_' or '-'");
+    if (address == NULL || !cluster_address(to->address, address) ||
+        strcmp(to->address, address) != 0)
+        return wrong(e, "address", "HOST:PORT");
+    if (fingerprint == NULL || !pki_fingerprint_parse(fingerprint, to->fingerprint))
+        return wrong(e, "fingerprint", "64 hexadecimal digits");
+    to->id = (uint32_t)id;
+    text_copy(to->name, sizeof(to->name), name);
+    return ERR_OK;
+}
+
+static int take_contacts(const json_t *list, struct cluster_files *files, struct errbuf *e)
+{
+    json_t *json;
+    size_t i;
+    if (!json_is_array(list) || json_array_size(list) > CLUSTER_CONTACTS_MAX)
+        return wrong(e, "members", "a list of at most 12");
+    json_array_foreach(list, i, json)
+    {
+        int err = take_contact(json, &files->contacts[i], e);
+        if (err != ERR_OK) {
+            err_wrap(e, "members: number %zu", i + 1);
+            return err;
+        }
+        files->contact_count++;
+    }
+    return ERR_OK;
+}
+
+static int take_json(const json_t *json, struct cluster_files *files, struct errbuf *e)
+{
+    const char *cluster = json_string_value(json_object_get(json, "cluster"));
+    unsigned char number[8];
+    if (json_integer_value(json_object_get(json, "format")) != FORMAT)
+        return wrong(e, "format", "1, all that this version knows");
+    if (cluster == NULL || !text_parse_hex(cluster, number, sizeof(number)))
+        return wrong(e, "cluster", "16 hexadecimal digits");
+    for (size_t i = 0; i < sizeof(number); i++)
+        files->cluster = files->cluster << 8 | number[i];
+    if (files->cluster == 0)
+        return wrong(e, "cluster", "a number other than 0");
+    if (!json_is_boolean(json_object_get(json, "joins")))
+        return wrong(e, "joins", "true or false");
+    files->joins = json_is_true(json_object_get(json, "joins"));
+    int err = take_contact(json, &files->self, e);
+    return err == ERR_OK ? take_contacts(json_object_get(json, "members"), files, e) : err;
+}
+
+static int parse(const char *text, size_t flags, struct cluster_files *files, struct errbuf *e)
+{
+    json_error_t error;
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES | flags, &error);
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return err_set(e, ERR_INVALID, "line %d: %s", error.line, error.text);
+    }
+    int err = take_json(json, files, e);
+    json_decref(json);
+    return err;
+}
+
+/* ---------------------------------------------------------------- struct to cluster.json */
+
+static json_t *contact_to_json(const struct cluster_contact *contact)
+{
+    char fingerprint[PKI_FINGERPRINT_TEXT_SIZE];
+    return json_pack("{s:i, s:s, s:s, s:s}", "id", (int)contact->id, "name", contact->name,
+                     "address", contact->address, "fingerprint",
+                     pki_fingerprint_text(fingerprint, contact->fingerprint));
+}
+
+static char *to_text(const struct cluster_files *files)
+{
+    char cluster[17];
+    json_t *json = contact_to_json(&files->self);
+    json_t *members = json_array();
+    text_format(cluster, sizeof(cluster), "%016llx", (unsigned long long)files->cluster);
+    for (uint32_t i = 0; i < files->contact_count; i++)
+        json_array_append_new(members, contact_to_json(&files->contacts[i]));
+    json_object_set_new(json, "format", json_integer(FORMAT));
+    json_object_set_new(json, "cluster", json_string(cluster));
+    json_object_set_new(json, "joins", json_boolean(files->joins));
+    json_object_set_new(json, "members", members);
+    char *text = json_dumps(json, JSON_INDENT(2));
+    json_decref(json);
+    return text;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static char *read_file(const char *dir, const char *name, struct errbuf *e)
+{
+    char path[PATH_MAX];
+    return path_of(path, dir, name, e) == ERR_OK ? pki_file_read(path, e) : NULL;
+}
+
+static bool exists(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    struct errbuf e;
+    return path_of(path, dir, name, &e) == ERR_OK && access(path, F_OK) == 0;
+}
+
+/* The certificate is the one that cluster.json tells of. */
+static int check_own(const struct cluster_files *files, struct errbuf *e)
+{
+    struct pki_info info;
+    int err = pki_read(files->cert_pem, &info, e);
+    if (err != ERR_OK)
+        return err;
+    if (memcmp(info.fingerprint, files->self.fingerprint, sizeof(info.fingerprint)) != 0)
+        return err_set(e, ERR_INVALID,
+                       "controller.crt is not the certificate that cluster.json tells of");
+    return ERR_OK;
+}
+
+static int read_all(const char *dir, struct cluster_files *files, struct errbuf *e)
+{
+    char path[PATH_MAX];
+    char *json = read_file(dir, "cluster.json", e);
+    if (json == NULL)
+        return ERR_IO;
+    int err = parse(json, 0, files, e);
+    free(json);
+    if (err != ERR_OK) {
+        err_wrap(e, "cluster.json");
+        return err;
+    }
+    err = path_of(path, dir, "controller.key", e);
+    if (err == ERR_OK)
+        err = pki_file_is_secret(path, e);
+    if (err != ERR_OK)
+        return err;
+    files->ca_pem = read_file(dir, "ca.crt", e);
+    if (files->ca_pem != NULL)
+        files->cert_pem = read_file(dir, "controller.crt", e);
+    if (files->cert_pem != NULL)
+        files->key_pem = read_file(dir, "controller.key", e);
+    return files->key_pem == NULL ? ERR_IO : check_own(files, e);
+}
+
+int cluster_files_read(const char *dir, struct cluster_files *files, struct errbuf *e)
+{
+    *files = (struct cluster_files){0};
+    if (!exists(dir, "cluster.json"))
+        return err_set(e, ERR_NOT_FOUND, "%s has no cluster.json", dir);
+    int err = read_all(dir, files, e);
+    if (err == ERR_OK)
+        return ERR_OK;
+    cluster_files_close(files);
+    err_wrap(e, "%s", dir);
+    return err;
+}
+
+void cluster_files_close(struct cluster_files *files)
+{
+    pki_text_free(files->ca_pem);
+    pki_text_free(files->cert_pem);
+    pki_text_free(files->key_pem);
+    *files = (struct cluster_files){0};
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static int make_dir(const char *dir, struct errbuf *e)
+{
+    if (exists(dir, "cluster.json"))
+        return err_set(e, ERR_EXISTS,
+                       "%s belongs to a cluster already; to begin anew, move it away", dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return err_set(e, err_from_errno(errno), "make %s: %s", dir, strerror(errno));
+    return ERR_OK;
+}
+
+static int write_file(const char *dir, const char *name, enum pki_file kind, const char *text,
+                      struct errbuf *e)
+{
+    char path[PATH_MAX];
+    int err = path_of(path, dir, name, e);
+    return err == ERR_OK ? pki_file_write(path, kind, text, e) : err;
+}
+
+/* cluster.json last: before it is there, nothing counts. */
+static int write_all(const char *dir, const struct cluster_files *files, const char *ca_key,
+                     struct errbuf *e)
+{
+    static const char *const names[] = {"ca.key", "ca.crt", "controller.key", "controller.crt"};
+    char path[PATH_MAX];
+    char *json = to_text(files);
+    int err = json == NULL ? err_set(e, ERR_NOMEM, "out of memory") : make_dir(dir, e);
+    if (err != ERR_OK) {
+        free(json);
+        return err;
+    }
+    for (size_t i = 0; i < 4; i++) /* left by one that did not come to its end */
+        if (path_of(path, dir, names[i], e) == ERR_OK)
+            unlink(path);
+    if (ca_key != NULL)
+        err = write_file(dir, "ca.key", PKI_FILE_SECRET, ca_key, e);
+    if (err == ERR_OK)
+        err = write_file(dir, "ca.crt", PKI_FILE_PUBLIC, files->ca_pem, e);
+    if (err == ERR_OK)
+        err = write_file(dir, "controller.key", PKI_FILE_SECRET, files->key_pem, e);
+    if (err == ERR_OK)
+        err = write_file(dir, "controller.crt", PKI_FILE_PUBLIC, files->cert_pem, e);
+    if (err == ERR_OK)
+        err = write_file(dir, "cluster.json", PKI_FILE_PUBLIC, json, e);
+    free(json);
+    return err;
+}
+
+static int name_self(struct cluster_contact *self, uint32_t id, const char *name,
+                     const char *address, const char *cert_pem, struct errbuf *e)
+{
+    struct pki_info info;
+    if (!text_is_name(name))
+        return wrong(e, "name", "a letter, then up to 46 letters, digits, '_' or '-'");
+    if (!cluster_address(self->address, address))
+        return err_set(e, ERR_INVALID, "'%s' is no HOST or HOST:PORT", address);
+    int err = cert_pem == NULL ? ERR_OK : pki_read(cert_pem, &info, e);
+    if (err == ERR_OK && cert_pem != NULL)
+        memcpy(self->fingerprint, info.fingerprint, sizeof(self->fingerprint));
+    self->id = id;
+    text_copy(self->name, sizeof(self->name), name);
+    return err;
+}
+
+int cluster_files_found(const char *dir, const char *name, const char *address, struct errbuf *e)
+{
+    struct cluster_files files = {0};
+    struct pki_pair ca = {0}, own = {0};
+    struct pki_request request = {.name = name};
+    int err = name_self(&files.self, 1, name, address, NULL, e);
+    if (err == ERR_OK && exists(dir, "cluster.json"))
+        err = make_dir(dir, e);
+    while (err == ERR_OK && files.cluster == 0)
+        if (getrandom(&files.cluster, sizeof(files.cluster), 0) != (ssize_t)sizeof(files.cluster))
+            err = err_set(e, ERR_IO, "no random number can be had");
+    if (err == ERR_OK)
+        err = pki_create_ca("Ephor", &ca, e);
+    if (err == ERR_OK)
+        err = pki_issue(&ca, &request, &own, e);
+    if (err == ERR_OK)
+        err = name_self(&files.self, 1, name, address, own.cert_pem, e);
+    files.ca_pem = ca.cert_pem;
+    files.cert_pem = own.cert_pem;
+    files.key_pem = own.key_pem;
+    if (err == ERR_OK)
+        err = write_all(dir, &files, ca.key_pem, e);
+    pki_pair_close(&ca);
+    pki_pair_close(&own);
+    return err;
+}
+
+static int open_ca(const char *dir, struct pki_pair *ca, struct errbuf *e)
+{
+    *ca = (struct pki_pair){0};
+    if (!exists(dir, "ca.key"))
+        return err_set(e, ERR_NOT_FOUND,
+                       "%s has no ca.key: certificates are made on the controller where the "
+                       "cluster was founded",
+                       dir);
+    ca->cert_pem = read_file(dir, "ca.crt", e);
+    if (ca->cert_pem != NULL)
+        ca->key_pem = read_file(dir, "ca.key", e);
+    if (ca->key_pem != NULL)
+        return ERR_OK;
+    pki_pair_close(ca);
+    return ERR_IO;
+}
+
+int cluster_files_issue(const char *dir, const char *name, struct pki_pair *pair, struct errbuf *e)
+{
+    struct pki_request request = {.name = name};
+    struct pki_pair ca;
+    *pair = (struct pki_pair){0};
+    int err = open_ca(dir, &ca, e);
+    if (err != ERR_OK)
+        return err;
+    err = pki_issue(&ca, &request, pair, e);
+    pki_pair_close(&ca);
+    return err;
+}
+
+int cluster_files_renew(const char *dir, struct errbuf *e)
+{
+    struct cluster_files files;
+    struct pki_pair ca, fresh = {0};
+    int err = cluster_files_read(dir, &files, e);
+    if (err != ERR_OK)
+        return err;
+    struct pki_request request = {.name = files.self.name, .key_pem = files.key_pem};
+    err = open_ca(dir, &ca, e);
+    if (err == ERR_OK) {
+        err = pki_issue(&ca, &request, &fresh, e);
+        pki_pair_close(&ca);
+    }
+    if (err == ERR_OK)
+        err = write_file(dir, "controller.crt", PKI_FILE_RENEWED, fresh.cert_pem, e);
+    pki_pair_close(&fresh);
+    cluster_files_close(&files);
+    return err;
+}
+
+/* ---------------------------------------------------------------- bundles */
+
+char *cluster_bundle_text(const struct cluster_files *files)
+{
+    struct pki_bundle bundle = {.ca_cert_pem = files->ca_pem,
+                                .own = {.cert_pem = files->cert_pem, .key_pem = files->key_pem}};
+    char *json = to_text(files);
+    char *pem = pki_bundle_text(&bundle);
+    char *text = NULL;
+    if (json != NULL && pem != NULL &&
+        asprintf(&text,
+                 "# ephor controller bundle: all that controller %s needs. Keep it secret, and\n"
+                 "# unpack it there with: ephorctl cluster join FILE\n%s\n%s",
+                 files->self.name, json, pem) < 0)
+        text = NULL;
+    free(json);
+    pki_text_free(pem);
+    return text;
+}
+
+int cluster_bundle_unpack(const char *dir, const char *text, struct errbuf *e)
+{
+    struct cluster_files files = {0};
+    struct pki_bundle bundle = {0};
+    const char *json = strchr(text, '{');
+    int err = text_starts_with(text, "# ephor controller bundle") && json != NULL
+                  ? parse(json, JSON_DISABLE_EOF_CHECK, &files, e)
+                  : err_set(e, ERR_INVALID, "it is no controller bundle");
+    if (err == ERR_OK)
+        err = pki_bundle_parse(text, &bundle, e);
+    files.ca_pem = bundle.ca_cert_pem;
+    files.cert_pem = bundle.own.cert_pem;
+    files.key_pem = bundle.own.key_pem;
+    if (err == ERR_OK)
+        err = check_own(&files, e);
+    if (err == ERR_OK)
+        err = write_all(dir, &files, NULL, e);
+    pki_bundle_close(&bundle);
+    return err;
+}
