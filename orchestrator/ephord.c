@@ -26,7 +26,6 @@ static const char usage_text[] =
     "Watches services, restarts them and moves their addresses when they fail.\n"
     "\n"
     "  -c, --config FILE    the configuration (default " EPHOR_SYSCONFDIR "/ephor.conf)\n"
-    "  -n, --self NAME      which of the controllers in the file this one is\n"
     "                       (default: the host name)\n"
     "  -f, --foreground     stay in the foreground; always so, for clarity in scripts\n"
     "\n"
@@ -41,7 +40,7 @@ static const char usage_text[] =
     "77 not permitted, 78 error in the configuration; see ephord(8).\n";
 
 struct arguments {
-    const char *config, *self, *role, *user;
+    const char *config, *role, *user;
     int64_t instance;
     enum { DO_RUN, DO_CHECK, DO_DUMP, DO_SCHEMA } what;
 };
@@ -49,7 +48,6 @@ struct arguments {
 enum option_value { OPT_DUMP = 256, OPT_SCHEMA, OPT_ROLE, OPT_INSTANCE, OPT_USER };
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                        {"self", required_argument, NULL, 'n'},
                                         {"foreground", no_argument, NULL, 'f'},
                                         {"check-config", no_argument, NULL, 't'},
                                         {"dump-config", no_argument, NULL, OPT_DUMP},
@@ -65,13 +63,10 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     int option;
-    while ((option = getopt_long(argc, argv, "c:n:fthV", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:fthV", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             a->config = optarg;
-            break;
-        case 'n':
-            a->self = optarg;
             break;
         case 'f':
             break;
@@ -166,7 +161,7 @@ static int run_config(const struct arguments *a)
     struct conf *conf = NULL;
     struct stat file;
     conf_report_init(&report);
-    conf_load(a->config, a->self, &conf, &report);
+    conf_load(a->config, &conf, &report);
     fputs(buf_string(&report.errors), stderr);
     fputs(buf_string(&report.warnings), stderr);
     int status = 0;
@@ -178,14 +173,10 @@ static int run_config(const struct arguments *a)
         printf("%s: ok\n", a->config);
     } else if (a->what == DO_DUMP) {
         print_dump(conf);
-    } else if (conf_local(conf)->controller_count > 1) {
-        fputs("ephord: this version runs one controller; remove the others from 'controllers'\n",
-              stderr);
-        status = EXIT_CONFIG;
     } else {
         conf_report_close(&report);
         log_init("supervisor", (enum log_level)conf_local(conf)->log_level);
-        return supervisor_run(conf, a->config, a->self);
+        return supervisor_run(conf, a->config);
     }
     conf_report_close(&report);
     if (conf != NULL)
@@ -195,7 +186,7 @@ static int run_config(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.config = EPHOR_SYSCONFDIR "/ephor.conf", .self = "", .user = ""};
+    struct arguments a = {.config = EPHOR_SYSCONFDIR "/ephor.conf", .user = ""};
     int status = parse_arguments(argc, argv, &a);
     if (status >= 0)
         return status;

@@ -36,7 +36,7 @@ int check_config(const struct ctl *ctl)
         return CTL_USAGE;
     }
     conf_report_init(&report);
-    conf_load(path, "", &conf, &report);
+    conf_load(path, &conf, &report);
     bool is_ok = conf != NULL;
     if (ctl->is_json) {
         print_json(path, is_ok, &report);

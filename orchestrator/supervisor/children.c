@@ -23,11 +23,11 @@
 
 enum {
     CONTROL_FD = 3,
+    ALONE_ID = 1,
     BACK_OFF_MIN_MS = 50,
     BACK_OFF_MAX_MS = 10000,
     STABLE_MS = 10000,     /* up this long: the next end is a new incident */
     SILENT_MAX_MS = 15000, /* no sign of life: it hangs */
-    FRESH_MS = 300,        /* X of the lease protocol: minimum election timeout of profile lan */
     SECRET_SIZE_MAX = 4 << 20,
 };
 
@@ -145,26 +145,62 @@ static size_t operator_ids(const struct conf_local *local, uint32_t uids[CONF_OP
     return count;
 }
 
+struct contacts { /* what a Setup points to */
+    Ephor__ClusterMember members[CLUSTER_CONTACTS_MAX];
+    Ephor__ClusterMember *pointers[CLUSTER_CONTACTS_MAX];
+};
+
+/* The quorum process's certificates, and whom it may reach first. */
+static void add_cluster(const struct cluster_files *files, struct contacts *contacts,
+                        Ephor__Setup *setup)
+{
+    setup->cluster_ca = files->ca_pem;
+    setup->cluster_cert = files->cert_pem;
+    setup->cluster_key = files->key_pem;
+    setup->cluster = files->cluster;
+    setup->joins = files->joins;
+    setup->address = (char *)(uintptr_t)files->self.address;
+    setup->contacts = contacts->pointers;
+    setup->n_contacts = files->contact_count;
+    for (uint32_t i = 0; i < files->contact_count; i++) {
+        Ephor__ClusterMember *to = &contacts->members[i];
+        ephor__cluster_member__init(to);
+        to->id = files->contacts[i].id;
+        to->kind = EPHOR__MEMBER_KIND__VOTER;
+        to->name = (char *)(uintptr_t)files->contacts[i].name;
+        to->address = (char *)(uintptr_t)files->contacts[i].address;
+        to->fingerprint.data = (uint8_t *)(uintptr_t)files->contacts[i].fingerprint;
+        to->fingerprint.len = sizeof(files->contacts[i].fingerprint);
+        contacts->pointers[i] = to;
+    }
+}
+
 static void send_setup(struct child *child)
 {
     const struct conf_local *local = conf_local(child->supervisor->conf);
-    const struct conf_controller *self = &local->controllers[local->self];
+    const struct supervisor *s = child->supervisor;
     Ephor__Setup setup = EPHOR__SETUP__INIT;
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     uint32_t operators[CONF_OPERATORS_MAX];
     setup.log_level = local->log_level;
-    setup.controller = self->id;
-    setup.controller_name = (char *)(uintptr_t)self->name;
+    setup.controller = s->has_cluster ? s->cluster.self.id : ALONE_ID;
+    setup.controller_name =
+        (char *)(uintptr_t)(s->has_cluster ? s->cluster.self.name : local->controller_name);
     setup.state_dir = (char *)(uintptr_t)local->state_dir;
     setup.checker_index = child->instance;
     setup.checker_count = local->checkers;
     setup.checks_running_max = local->checks_running_max;
-    setup.fresh_ms = FRESH_MS;
+    setup.fresh_ms = local->election_ms; /* X of the lease protocol */
+    setup.election_ms = local->election_ms;
+    setup.heartbeat_ms = local->heartbeat_ms;
     setup.config_path = (char *)(uintptr_t)child->supervisor->conf_path;
     setup.n_operator_uids = operator_ids(local, operators, &setup.operator_gid);
     setup.operator_uids = operators;
     if (child->role == EPHOR__ROLE__ACTOR) /* nobody else gets the keys */
         add_identities(local, &setup);
+    struct contacts contacts;
+    if (child->role == EPHOR__ROLE__QUORUM && s->has_cluster)
+        add_cluster(&s->cluster, &contacts, &setup);
     m.body_case = EPHOR__MESSAGE__BODY_SETUP;
     m.setup = &setup;
     link_send(child->control, &m, -1);
@@ -196,6 +232,8 @@ static void send_listeners(struct child *child)
     for (uint32_t i = 0; i < s->listener_count; i++) {
         Ephor__Listen listen_at = EPHOR__LISTEN__INIT;
         Ephor__Message m = EPHOR__MESSAGE__INIT;
+        if (s->listeners[i].role != child->role)
+            continue;
         listen_at.name = s->listeners[i].name;
         listen_at.is_local = s->listeners[i].is_local;
         m.body_case = EPHOR__MESSAGE__BODY_LISTEN;
@@ -204,7 +242,7 @@ static void send_listeners(struct child *child)
     }
 }
 
-static void send_policy_offer(struct child *child)
+static void send_policy_offer(struct child *child, bool asked)
 {
     Ephor__PolicyOffer offer = EPHOR__POLICY_OFFER__INIT;
     Ephor__Message m = EPHOR__MESSAGE__INIT;
@@ -218,6 +256,7 @@ static void send_policy_offer(struct child *child)
     text_format(digest, sizeof(digest), "%016llx%016llx", (unsigned long long)hash.high64,
                 (unsigned long long)hash.low64);
     offer.digest = digest;
+    offer.asked = asked;
     offer.author = (char *)(uintptr_t) "configuration file";
     m.body_case = EPHOR__MESSAGE__BODY_POLICY_OFFER;
     m.policy_offer = &offer;
@@ -304,7 +343,7 @@ static void on_child_ready(struct child *child)
     struct supervisor *s = child->supervisor;
     child->is_ready = true;
     if (child->role == EPHOR__ROLE__QUORUM)
-        send_policy_offer(child);
+        send_policy_offer(child, false);
     if (child->role == EPHOR__ROLE__STATUS)
         for (uint32_t i = 0; i < s->child_count; i++)
             tell_process_state(&s->children[i]);
@@ -409,8 +448,7 @@ static void start_child(struct child *child)
     send_setup(child);
     if (child->role == EPHOR__ROLE__CHECKER || child->role == EPHOR__ROLE__STATUS)
         send_results_table(child);
-    if (child->role == EPHOR__ROLE__STATUS)
-        send_listeners(child);
+    send_listeners(child);
     connect_peers(child);
     on_child_change(child);
 }
@@ -433,7 +471,7 @@ void children_setup(struct supervisor *s)
     for (uint32_t i = 0; i < s->child_count; i++) {
         send_setup(&s->children[i]);
         if (s->children[i].role == EPHOR__ROLE__QUORUM)
-            send_policy_offer(&s->children[i]);
+            send_policy_offer(&s->children[i], true);
     }
 }
 

@@ -12,13 +12,13 @@
 
 #include <stdlib.h>
 
-int conf_load(const char *path, const char *self, struct conf **conf, struct conf_report *report)
+int conf_load(const char *path, struct conf **conf, struct conf_report *report)
 {
-    return conf_load_flags(path, self, 0, conf, report);
+    return conf_load_flags(path, 0, conf, report);
 }
 
 /* What could not be read may hold what the rest refers to, so that nothing more is said then. */
-static void check_and_build(struct conf *conf, const char *self, struct conf_issues *issues)
+static void check_and_build(struct conf *conf, struct conf_issues *issues)
 {
     if (conf->doc.is_partial)
         return;
@@ -26,11 +26,11 @@ static void check_and_build(struct conf *conf, const char *self, struct conf_iss
     conf_rules(issues, &conf->doc, conf->flags);
     if (issues->errors > 0)
         return;
-    conf_build_local(issues, conf, self);
+    conf_build_local(issues, conf);
     conf_build_policy(issues, conf);
 }
 
-int conf_load_flags(const char *path, const char *self, unsigned flags, struct conf **result,
+int conf_load_flags(const char *path, unsigned flags, struct conf **result,
                     struct conf_report *report)
 {
     struct conf *conf = calloc(1, sizeof(*conf));
@@ -44,7 +44,7 @@ int conf_load_flags(const char *path, const char *self, unsigned flags, struct c
     conf->flags = flags;
     conf_doc_init(&conf->doc, &conf->arena);
     conf_load_files(&issues, &conf->doc, path);
-    check_and_build(conf, self, &issues);
+    check_and_build(conf, &issues);
     conf_issues_tell(&issues, report);
     if (issues.errors > 0) {
         conf_free(conf);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONF_LISTEN_MAX = 8, CONF_OPERATORS_MAX = 16, CONF_CONTROLLERS_MAX = 7 };
+enum { CONF_LISTEN_MAX = 8, CONF_OPERATORS_MAX = 16 };
 
 struct conf_listen {
     char address[64]; /* IP literal */
@@ -24,14 +24,11 @@ struct conf_ssh { /* node "" is the default */
     const char *known_hosts_path;
 };
 
-struct conf_controller {
-    char name[48];
-    uint32_t id;       /* 1-9 */
-    char address[128]; /* host:port; "" when there is one controller only */
-};
-
 struct conf_local {
     char state_dir[256];
+    char cluster_dir[256];
+    char controller_name[48]; /* when it is alone */
+    uint32_t election_ms, heartbeat_ms;
     char ctl_socket[108]; /* path of the local API socket */
     char users[5][64];    /* by Ephor__Role; name or number; used when started as root */
     enum { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG } log_level;
@@ -44,9 +41,6 @@ struct conf_local {
     uint32_t checks_running_max; /* in each of them */
     struct conf_ssh *ssh;
     uint32_t ssh_count;
-    struct conf_controller controllers[CONF_CONTROLLERS_MAX];
-    uint32_t controller_count; /* 1 when the file names none */
-    uint32_t self;             /* which of them this one is (index) */
 };
 
 struct conf;
@@ -64,14 +58,13 @@ void conf_report_init(struct conf_report *report);
 void conf_report_close(struct conf_report *report);
 
 /* Read, merge and check the file at path and what it includes. On success *conf is the caller's;
- * otherwise it is NULL and report->error_count > 0. self names this controller ("" = the only one,
- * or the one whose name is the host name). */
-int conf_load(const char *path, const char *self, struct conf **conf, struct conf_report *report);
+ * otherwise it is NULL and report->error_count > 0. */
+int conf_load(const char *path, struct conf **conf, struct conf_report *report);
 
 /* CONF_ELSEWHERE: judge the text alone, as for another machine. Plugins, keys and other files that
- * it names are not looked at, and self "" is then the first controller. */
+ * it names are not looked at. */
 enum { CONF_ELSEWHERE = 1 };
-int conf_load_flags(const char *path, const char *self, unsigned flags, struct conf **conf,
+int conf_load_flags(const char *path, unsigned flags, struct conf **conf,
                     struct conf_report *report);
 void conf_free(struct conf *conf);
 

@@ -17,7 +17,10 @@ struct conf {
  * it is too large. */
 void conf_build_policy(struct conf_issues *issues, struct conf *conf);
 
-/* The local half. self as in conf_load(). */
-void conf_build_local(struct conf_issues *issues, struct conf *conf, const char *self);
+/* The quorum's two numbers, by profile or as set. */
+void conf_timing(const struct conf_doc *doc, uint32_t *election_ms, uint32_t *heartbeat_ms);
+
+/* The local half. */
+void conf_build_local(struct conf_issues *issues, struct conf *conf);
 
 #endif

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ONLY_CONTROLLER_ID = 1 };
-
 static void copy_path(struct conf_issues *issues, const struct conf_scope *scope, const char *name,
                       char *to, size_t to_size)
 {
@@ -86,65 +84,42 @@ static void build_ssh(struct conf *conf)
     }
 }
 
-/* ---------------------------------------------------------------- controllers */
+/* ---------------------------------------------------------------- the controller */
 
-static void find_self(struct conf_issues *issues, struct conf *conf, struct conf_value *map,
-                      const char *self)
+static void build_name(struct conf *conf)
 {
+    struct conf_scope scope = conf_scope_top(&conf->doc, "local");
+    struct conf_value *name = conf_setting(&scope, "controller_name");
     char host[256] = "";
-    char quote[CONF_QUOTE_SIZE];
-    struct conf_local *local = &conf->local;
-    bool is_elsewhere = (conf->flags & CONF_ELSEWHERE) != 0;
-    if (*self == '\0' && (local->controller_count == 1 || is_elsewhere))
+    if (name != NULL) {
+        text_copy(conf->local.controller_name, sizeof(conf->local.controller_name), name->text);
         return;
+    }
     gethostname(host, sizeof(host) - 1);
-    const char *wanted = *self != '\0' ? self : host;
-    for (uint32_t i = 0; i < local->controller_count; i++) {
-        local->self = i;
-        if (strcmp(local->controllers[i].name, wanted) == 0)
-            return;
-    }
     host[strcspn(host, ".")] = '\0';
-    for (uint32_t i = 0; i < local->controller_count; i++) {
-        local->self = i;
-        if (*self == '\0' && strcmp(local->controllers[i].name, host) == 0)
-            return;
-    }
-    if (map == NULL)
-        map = conf->doc.root;
-    if (*self != '\0')
-        conf_issue(issues, map, map == conf->doc.root ? "controllers" : NULL, "none is named '%s'",
-                   conf_text_quote(self, quote));
-    else
-        conf_issue(issues, map, NULL,
-                   "none is named '%s' like this host; say which one this is with --self",
-                   conf_text_quote(host, quote));
+    text_copy(conf->local.controller_name, sizeof(conf->local.controller_name),
+              text_is_name(host) ? host : "local");
 }
 
-static void build_controllers(struct conf_issues *issues, struct conf *conf, const char *self)
+void conf_timing(const struct conf_doc *doc, uint32_t *election_ms, uint32_t *heartbeat_ms)
 {
-    struct conf_value *map = conf_doc_map(&conf->doc, "controllers");
-    struct conf_local *local = &conf->local;
-    CONF_EACH_GROUP(from, map)
-    {
-        struct conf_scope scope = conf_scope_of(&conf->doc, "controllers.*", from);
-        struct conf_controller *to = &local->controllers[local->controller_count++];
-        text_copy(to->name, sizeof(to->name), from->name);
-        text_copy(to->address, sizeof(to->address), conf_setting_text(&scope, "address"));
-        to->id = conf_setting_u32(&scope, "id");
-    }
-    if (local->controller_count == 0) {
-        local->controllers[0] = (struct conf_controller){"local", ONLY_CONTROLLER_ID, ""};
-        local->controller_count = 1;
-    }
-    find_self(issues, conf, map, self);
+    static const uint32_t profiles[][2] = {{300, 50}, {2500, 400}}; /* lan, wan */
+    struct conf_scope scope = conf_scope_top(doc, "quorum");
+    int profile = conf_setting_choice(&scope, "timing");
+    const struct conf_value *election = conf_setting(&scope, "election");
+    const struct conf_value *heartbeat = conf_setting(&scope, "heartbeat");
+    *election_ms = election == NULL ? profiles[profile][0] : (uint32_t)election->number;
+    *heartbeat_ms = heartbeat != NULL  ? (uint32_t)heartbeat->number
+                    : election != NULL ? *election_ms / 6
+                                       : profiles[profile][1];
 }
 
-void conf_build_local(struct conf_issues *issues, struct conf *conf, const char *self)
+void conf_build_local(struct conf_issues *issues, struct conf *conf)
 {
     struct conf_scope scope = conf_scope_top(&conf->doc, "local");
     struct conf_local *local = &conf->local;
     copy_path(issues, &scope, "state_dir", local->state_dir, sizeof(local->state_dir));
+    copy_path(issues, &scope, "cluster_dir", local->cluster_dir, sizeof(local->cluster_dir));
     copy_path(issues, &scope, "socket", local->ctl_socket, sizeof(local->ctl_socket));
     build_users(conf);
     build_operators(conf);
@@ -153,5 +128,6 @@ void conf_build_local(struct conf_issues *issues, struct conf *conf, const char 
     local->checks_running_max = conf_setting_u32(&scope, "checks_running_max");
     build_http(conf);
     build_ssh(conf);
-    build_controllers(issues, conf, self);
+    build_name(conf);
+    conf_timing(&conf->doc, &local->election_ms, &local->heartbeat_ms);
 }

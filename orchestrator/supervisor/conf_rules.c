@@ -3,6 +3,7 @@
  * are told in one pass; a rule about something that is absent is silent where a bad value may be
  * the reason. */
 #include "orchestrator/supervisor/conf_rules.h"
+#include "orchestrator/supervisor/conf_build.h"
 
 #include "orchestrator/base/text.h"
 #include "orchestrator/supervisor/conf.h"
@@ -19,6 +20,7 @@ struct rules {
     bool *node_used, *check_used;                        /* by order in the map */
     const struct conf_value **vip_owner;                 /* services */
     uint64_t instances;
+    uint32_t election_ms, heartbeat_ms;
 };
 
 static uint32_t count_of(const struct conf_value *map)
@@ -73,32 +75,47 @@ static int scope_of(const struct rules *rules, const struct conf_value *check)
     return conf_setting_choice(&scope, "scope");
 }
 
-/* ---------------------------------------------------------------- controllers */
+/* ---------------------------------------------------------------- the quorum's timing */
 
-static void check_controllers(struct rules *rules)
+static struct conf_value *timing_value(const struct rules *rules)
 {
-    struct conf_value *map = conf_doc_map(rules->doc, "controllers");
-    const struct conf_value *by_id[10] = {NULL};
-    uint32_t count = count_of(map);
-    if (count > 0 && count <= CONF_CONTROLLERS_MAX && count % 2 == 0)
-        conf_issue(rules->issues, map, NULL,
-                   "%u controllers survive no more failures than %u, for more than half must "
-                   "agree; have 1, 3, 5 or 7",
-                   count, count - 1);
-    CONF_EACH_GROUP(controller, map)
-    {
-        struct conf_scope scope = conf_scope_of(rules->doc, "controllers.*", controller);
-        struct conf_value *id = conf_setting(&scope, "id");
-        if (count > 1 && conf_value_child(controller, "address") == NULL)
-            conf_issue(rules->issues, controller, "address",
-                       "is missing; the other controllers need it");
-        if (id == NULL)
-            continue;
-        if (by_id[id->number] != NULL)
-            conf_issue(rules->issues, id, NULL, "%lld is the id of '%s' already",
-                       (long long)id->number, by_id[id->number]->name);
-        by_id[id->number] = controller;
+    struct conf_scope scope = conf_scope_top(rules->doc, "quorum");
+    static const char *const names[] = {"heartbeat", "election", "timing"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct conf_value *value = conf_value_child(scope.own, names[i]);
+        if (value != NULL)
+            return value;
     }
+    return rules->doc->root;
+}
+
+/* A leader has to be heard several times before it is given up. */
+static void check_timing(struct rules *rules)
+{
+    conf_timing(rules->doc, &rules->election_ms, &rules->heartbeat_ms);
+    if (3 * rules->heartbeat_ms > rules->election_ms)
+        conf_issue(rules->issues, timing_value(rules), NULL,
+                   "a heartbeat every %u ms and an election after %u ms do not go together: have a "
+                   "heartbeat of at most %u ms, or an election of at least %u ms",
+                   rules->heartbeat_ms, rules->election_ms, rules->election_ms / 3,
+                   3 * rules->heartbeat_ms);
+}
+
+/* The next leader must have taken over before the leases that the last one gave run out. An
+ * election takes up to twice its timeout, and reaching the node once more as long as a heartbeat
+ * and a handshake. */
+static void check_lease(struct rules *rules, struct conf_value *at, int64_t lease_ms)
+{
+    int64_t needed_ms = 3 * (int64_t)(rules->election_ms + rules->heartbeat_ms);
+    char needed[32], lease[32];
+    if (lease_ms >= needed_ms)
+        return;
+    needed_ms = (needed_ms + 999) / 1000 * 1000; /* leases are whole seconds */
+    conf_issue(rules->issues, at, NULL,
+               "a lease of %s ends before another controller can lead (quorum: election %u ms, "
+               "heartbeat %u ms): have a lease of at least %s, or a shorter quorum.election",
+               text_from_duration(lease, sizeof(lease), lease_ms), rules->election_ms,
+               rules->heartbeat_ms, text_from_duration(needed, sizeof(needed), needed_ms));
 }
 
 /* ---------------------------------------------------------------- nodes */
@@ -275,6 +292,7 @@ static void check_vip(struct rules *rules, struct conf_value *vip)
     if (lease != NULL && lease->number % 1000 != 0)
         conf_issue(rules->issues, lease, NULL,
                    "'%s' is not in whole seconds, as the kernel counts them", lease->text);
+    check_lease(rules, lease == NULL ? vip : lease, conf_setting_u32(&scope, "lease"));
     if (rules->vip_owner[vip->order] == NULL &&
         (rules->services == NULL || !rules->services->is_bad))
         conf_issue(rules->issues, vip, NULL,
@@ -336,7 +354,7 @@ void conf_rules(struct conf_issues *issues, struct conf_doc *doc, unsigned flags
     rules.check_used = conf_arena_take(arena, count_of(rules.checks) + 1);
     rules.vip_owner = conf_arena_take(arena, (count_of(rules.vips) + 1) * sizeof(*rules.vip_owner));
     const struct conf_value **seen = conf_arena_take(arena, (nodes + 1) * sizeof(*seen));
-    check_controllers(&rules);
+    check_timing(&rules);
     check_listen(&rules);
     conf_rules_checks(issues, doc, flags);
     CONF_EACH_GROUP(service, rules.services)

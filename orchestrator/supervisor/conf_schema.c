@@ -73,6 +73,11 @@ const struct conf_row conf_rows[] = {
     TEXT("local.socket", PATH, 107, .flags = CONF_NO_EMPTY,
          .fallback = "\"" EPHOR_RUNDIR "/ctl.sock\"",
          .help = "Socket of the local API, for ephorctl."),
+    TEXT("local.cluster_dir", PATH, 255, .flags = CONF_NO_EMPTY,
+         .fallback = "\"" EPHOR_SYSCONFDIR "/cluster\"",
+         .help = "What ephorctl cluster init and join write. Not there: this controller is alone."),
+    TEXT("local.controller_name", NAME, 47,
+         .help = "Name of a controller that is alone. By default the host's."),
     TEXT("local.user", USER, 63, .fallback = "\"ephor\"",
          .help = "User that the processes become when ephord is started as root: name or number. "
                  "\"\": stay root."),
@@ -91,14 +96,16 @@ const struct conf_row conf_rows[] = {
     INT("local.checks_running_max", 1, 1000, .fallback = "32",
         .help = "Checks that run at once in each checker; more wait their turn."),
 
-    {.path = "controllers",
-     .type = CONF_TYPE_MAP,
-     .max = CONF_CONTROLLERS_MAX,
-     .help = "The controllers that form the quorum: 1, 3, 5 or 7. None: this one alone."},
-    INT("controllers.*.id", 1, 9, .flags = CONF_REQUIRED,
-        .help = "Number of the controller, its own for ever."),
-    TEXT("controllers.*.address", ENDPOINT, 127,
-         .help = "Where the other controllers reach it. Required when there are several."),
+    GROUP("quorum", .help = "How several controllers agree; who they are is not in this file (see "
+                            "ephorctl cluster)."),
+    CHOICE("quorum.timing", "lan|wan", .fallback = "\"lan\"",
+           .help = "lan: election 300ms, heartbeat 50ms; wan: 2500ms and 400ms."),
+    DURATION("quorum.election", 20 * MS, MINUTE,
+             .help =
+                 "A leader that is not heard for so long (to twice that) is replaced. By default "
+                 "what quorum.timing says."),
+    DURATION("quorum.heartbeat", 5 * MS, 20 * SECOND,
+             .help = "How often a leader is heard. At most a third of quorum.election."),
 
     GROUP("http", .help = "The status page, API and metrics."),
     ARRAY("http.listen", LISTEN, CONF_LISTEN_MAX, .fallback = "[ \"127.0.0.1:7480\" ]",

@@ -1,6 +1,6 @@
-/* Listening sockets: HTTP addresses and the local socket of ephorctl. Opened once, as root if
- * need be, and handed to each status process that is started. Sockets that systemd passes in
- * under the name "http" replace the configured addresses. */
+/* Listening sockets: HTTP addresses, the local socket of ephorctl, the port for other controllers.
+ * Opened once, as root if need be, and handed to each status or quorum process that is started.
+ * Sockets that systemd passes in under the name "http" replace the configured addresses. */
 #include "orchestrator/supervisor/supervisor.h"
 
 #include "orchestrator/base/log.h"
@@ -23,6 +23,7 @@ static void add_listener(struct supervisor *s, int fd, const char *name, bool is
     struct listener *listener = &s->listeners[s->listener_count++];
     listener->fd = fd;
     listener->is_local = is_local;
+    listener->role = strcmp(name, "cluster") == 0 ? EPHOR__ROLE__QUORUM : EPHOR__ROLE__STATUS;
     text_copy(listener->name, sizeof(listener->name), name);
 }
 
@@ -44,28 +45,68 @@ static socklen_t make_address(const struct conf_listen *listen_at, struct sockad
     return 0;
 }
 
-static int open_http(struct supervisor *s, const struct conf_listen *at, struct errbuf *e)
+/* -1, with errno set: it cannot listen there. */
+static int open_socket(const struct conf_listen *at, bool takes_both)
 {
     struct sockaddr_storage address;
     socklen_t size = make_address(at, &address);
-    const int on = 1;
-    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (size == 0 || fd < 0)
-        goto fail;
+    const int on = 1, only_v6 = !takes_both;
+    int fd =
+        size == 0 ? -1 : socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (address.ss_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, BACKLOG) != 0)
-        goto fail;
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof(only_v6));
+    if (bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int errno_value = errno;
+    close(fd);
+    errno = errno_value;
+    return -1;
+}
+
+static int open_http(struct supervisor *s, const struct conf_listen *at, struct errbuf *e)
+{
+    int fd = open_socket(at, false);
+    if (fd < 0)
+        return err_set(e, ERR_EXISTS, "http.listen: cannot listen on %s port %u: %s", at->address,
+                       at->port, strerror(errno));
     add_listener(s, fd, "http", false);
     return ERR_OK;
+}
 
-fail:
-    err_set(e, err_from_errno(errno), "http.listen: cannot listen on %s port %u: %s", at->address,
-            at->port, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return ERR_EXISTS;
+/* Where the other controllers reach this one: on that address if it is one, on all of them if the
+ * cluster knows it by a name. */
+static int open_cluster(struct supervisor *s, struct errbuf *e)
+{
+    const char *address = s->cluster.self.address;
+    const char *colon = strrchr(address, ':');
+    struct conf_listen at = {.port = 0};
+    struct sockaddr_storage parsed;
+    int64_t port = 0;
+    if (!s->has_cluster)
+        return ERR_OK;
+    text_parse_int(colon + 1, 1, 65535, &port);
+    at.port = (uint16_t)port;
+    bool is_bracketed = address[0] == '[';
+    text_format(at.address, sizeof(at.address), "%.*s", (int)(colon - address) - 2 * is_bracketed,
+                address + is_bracketed);
+    bool is_name = make_address(&at, &parsed) == 0;
+    if (is_name)
+        text_copy(at.address, sizeof(at.address), "::");
+    int fd = open_socket(&at, is_name);
+    if (fd < 0 && is_name) { /* no IPv6 here */
+        text_copy(at.address, sizeof(at.address), "0.0.0.0");
+        fd = open_socket(&at, false);
+    }
+    if (fd < 0)
+        return err_set(e, ERR_EXISTS,
+                       "cannot listen for other controllers on %s port %u, which cluster.json "
+                       "names: %s",
+                       at.address, at.port, strerror(errno));
+    add_listener(s, fd, "cluster", false);
+    return ERR_OK;
 }
 
 /* The directory of the socket, made if it is missing (like /run/ephor after a boot). */
@@ -119,7 +160,8 @@ int listeners_open(struct supervisor *s, struct errbuf *e)
         if (err != ERR_OK)
             return err;
     }
-    return open_local(s, e);
+    int err = open_cluster(s, e);
+    return err == ERR_OK ? open_local(s, e) : err;
 }
 
 void listeners_close(struct supervisor *s)

@@ -82,8 +82,12 @@ static const char *needs_restart(const struct conf_local *old, const struct conf
     if (old->http_count != fresh->http_count ||
         memcmp(old->http, fresh->http, sizeof(old->http[0]) * old->http_count) != 0)
         return "http.listen";
-    if (old->controller_count != fresh->controller_count || old->self != fresh->self)
-        return "controllers";
+    if (strcmp(old->cluster_dir, fresh->cluster_dir) != 0)
+        return "local.cluster_dir";
+    if (strcmp(old->controller_name, fresh->controller_name) != 0)
+        return "local.controller_name";
+    if (old->election_ms != fresh->election_ms || old->heartbeat_ms != fresh->heartbeat_ms)
+        return "quorum";
     return NULL;
 }
 
@@ -100,6 +104,36 @@ static void log_lines(const struct buf *lines, bool is_error)
     }
 }
 
+/* Who this controller is in its cluster; without files it is alone. */
+static int read_cluster(const struct conf *conf, struct cluster_files *files, bool *has_cluster,
+                        struct errbuf *e)
+{
+    int err = cluster_files_read(conf_local(conf)->cluster_dir, files, e);
+    *has_cluster = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* Certificates may be new; who it is may not. */
+static void reload_cluster(struct supervisor *s)
+{
+    struct cluster_files fresh;
+    struct errbuf e = {.text = ""};
+    bool has_cluster;
+    if (read_cluster(s->conf, &fresh, &has_cluster, &e) != ERR_OK) {
+        log_error("reload", "%s: what was read before stays in use", e.text);
+    } else if (has_cluster != s->has_cluster ||
+               (has_cluster &&
+                (fresh.cluster != s->cluster.cluster || fresh.self.id != s->cluster.self.id ||
+                 strcmp(fresh.self.address, s->cluster.self.address) != 0))) {
+        log_error("reload", "%s tells of another controller: restart ephord to become it",
+                  conf_local(s->conf)->cluster_dir);
+        cluster_files_close(&fresh);
+    } else {
+        cluster_files_close(&s->cluster);
+        s->cluster = fresh;
+    }
+}
+
 static void reload(struct supervisor *s)
 {
     struct conf_report report;
@@ -107,7 +141,7 @@ static void reload(struct supervisor *s)
     conf_report_init(&report);
     notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
                 (long long)(now_mono_us() - now_suspended_ms() * 1000));
-    conf_load(s->conf_path, s->self, &fresh, &report);
+    conf_load(s->conf_path, &fresh, &report);
     log_lines(&report.warnings, false);
     if (fresh == NULL) {
         log_lines(&report.errors, true);
@@ -129,6 +163,7 @@ static void reload(struct supervisor *s)
             s->conf = fresh;
             s->is_reload_open = true;
             note_reload(s, true, "read; waiting for its adoption");
+            reload_cluster(s);
             children_setup(s);
         }
     }
@@ -255,6 +290,8 @@ static int prepare(struct supervisor *s, struct errbuf *e)
     if (err == ERR_OK)
         err = take_lock(s, e);
     if (err == ERR_OK)
+        err = read_cluster(s->conf, &s->cluster, &s->has_cluster, e);
+    if (err == ERR_OK)
         err = listeners_open(s, e);
     if (err != ERR_OK)
         return err;
@@ -296,7 +333,7 @@ static void run_loop(struct supervisor *s)
     timer_free(s->stop_limit);
 }
 
-int supervisor_run(struct conf *conf, const char *conf_path, const char *self)
+int supervisor_run(struct conf *conf, const char *conf_path)
 {
     struct errbuf e = {.text = ""};
     struct supervisor *s = calloc(1, sizeof(*s));
@@ -304,7 +341,6 @@ int supervisor_run(struct conf *conf, const char *conf_path, const char *self)
         return EXIT_OS_ERROR;
     s->conf = conf;
     s->conf_path = conf_path;
-    s->self = self;
     s->lock_fd = s->results_fd = -1;
     s->last_reload_ok = true;
     s->last_reload_wall_ms = now_wall_ms();
@@ -324,6 +360,7 @@ int supervisor_run(struct conf *conf, const char *conf_path, const char *self)
         close(s->results_fd);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
+    cluster_files_close(&s->cluster);
     conf_free(s->conf);
     free(s);
     return exit_status_of(err);

@@ -6,13 +6,14 @@
 #define SUPERVISOR_SUPERVISOR_H
 
 #include "orchestrator/supervisor/conf.h"
+#include "orchestrator/sys/cluster_files.h"
 #include "orchestrator/sys/link.h"
 #include "orchestrator/sys/loop.h"
 #include "orchestrator/sys/notify.h"
 
 #include <sys/types.h>
 
-enum { CHILDREN_MAX = 11, LISTENERS_MAX = CONF_LISTEN_MAX + 1 };
+enum { CHILDREN_MAX = 11, LISTENERS_MAX = CONF_LISTEN_MAX + 2 };
 
 struct supervisor;
 
@@ -33,15 +34,18 @@ struct child {
 
 struct listener {
     int fd;
-    char name[48];
+    char name[48]; /* "http", "ctl", "cluster" */
     bool is_local;
+    Ephor__Role role; /* whose it is */
 };
 
 struct supervisor {
     struct loop *loop;
     struct conf *conf;
-    const char *conf_path, *self;
-    char program[512]; /* this executable, for the children */
+    const char *conf_path;
+    bool has_cluster;
+    struct cluster_files cluster; /* with has_cluster */
+    char program[512];            /* this executable, for the children */
     struct notify notify;
     struct child children[CHILDREN_MAX];
     uint32_t child_count;
@@ -60,7 +64,7 @@ struct supervisor {
 };
 
 /* Run until told to end. Returns the exit status. conf is taken. */
-int supervisor_run(struct conf *conf, const char *conf_path, const char *self);
+int supervisor_run(struct conf *conf, const char *conf_path);
 
 /* Something about the children changed: tell systemd and the status process. */
 void supervisor_on_change(struct supervisor *supervisor);

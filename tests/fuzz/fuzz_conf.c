@@ -22,7 +22,7 @@ static struct conf *load(const void *data, size_t size)
         abort();
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     conf_report_init(&report);
-    int err = conf_load_flags(path, "", CONF_ELSEWHERE, &conf, &report);
+    int err = conf_load_flags(path, CONF_ELSEWHERE, &conf, &report);
     if ((err == ERR_OK) != (conf != NULL) || (err == ERR_OK) != (report.error_count == 0))
         abort();
     conf_report_close(&report);

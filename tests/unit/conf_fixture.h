@@ -65,7 +65,7 @@ static inline int conf_test_load(struct conf_test *t, const char *path, unsigned
     buf_clear(&t->report.errors);
     buf_clear(&t->report.warnings);
     t->report.error_count = t->report.warning_count = 0;
-    return conf_load_flags(path, "", flags, &t->conf, &t->report);
+    return conf_load_flags(path, flags, &t->conf, &t->report);
 }
 
 static inline int conf_test_load_text(struct conf_test *t, const char *text, unsigned flags)

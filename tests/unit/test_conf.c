@@ -1,6 +1,7 @@
 /* The configuration as a whole: what the policy and the local half become, what is looked at on
  * this machine, limits, and that a dump loads again to the same. Texts of errors are in
  * test_conf_corpus.c. */
+#include "orchestrator/base/text.h"
 #include "tests/unit/conf_fixture.h"
 
 #define NODES         \
@@ -200,9 +201,6 @@ START_TEST(local_settings_are_local)
     ck_assert_uint_eq(l->http_count, 2);
     ck_assert_str_eq(l->http[1].address, "::1");
     ck_assert_uint_eq(l->http[1].port, 81);
-    ck_assert_uint_eq(l->controller_count, 1);
-    ck_assert_str_eq(l->controllers[0].name, "local");
-    ck_assert_uint_eq(l->controllers[0].id, 1);
     ck_assert_uint_eq(l->ssh_count, 0);
 }
 END_TEST
@@ -256,39 +254,30 @@ START_TEST(nodes_override_how_they_are_reached)
 }
 END_TEST
 
-static int load_as(const char *self)
+START_TEST(timing_is_a_profile_or_what_is_set)
 {
-    conf_free(t.conf);
-    buf_clear(&t.report.errors);
-    return conf_load_flags(SAMPLES "three-controllers.conf", self,
-                           *self == '\0' ? 0 : CONF_ELSEWHERE, &t.conf, &t.report);
-}
-
-START_TEST(self_is_found_by_name)
-{
-    ck_assert_int_eq(load_as("ctl3"), ERR_OK);
-    ck_assert_uint_eq(conf_local(t.conf)->self, 2);
-    ck_assert_uint_eq(conf_local(t.conf)->controller_count, 3);
-    ck_assert_str_eq(conf_local(t.conf)->controllers[2].address, "10.0.0.3:7400");
-    ck_assert_int_lt(load_as("ctl9"), 0);
-    must_say(": controllers: none is named 'ctl9'");
+    conf_test_must_load_text(&t, "name = \"t\";");
+    ck_assert_uint_eq(conf_local(t.conf)->election_ms, 300);
+    ck_assert_uint_eq(conf_local(t.conf)->heartbeat_ms, 50);
+    conf_test_must_load_text(&t, "name = \"t\"; quorum : { timing = \"wan\"; };");
+    ck_assert_uint_eq(conf_local(t.conf)->election_ms, 2500);
+    conf_test_must_load_text(&t, "name = \"t\"; quorum : { election = \"600ms\"; };");
+    ck_assert_uint_eq(conf_local(t.conf)->heartbeat_ms, 100);
+    must_fail("name = \"t\"; quorum : { election = \"600ms\"; heartbeat = \"300ms\"; };");
+    must_say("have a heartbeat of at most 200 ms, or an election of at least 900 ms");
 }
 END_TEST
 
-START_TEST(self_is_found_by_host_name)
+START_TEST(a_controller_that_is_alone_is_named_like_its_host)
 {
-    char host[256] = "", text[1024];
+    char host[256] = "";
     gethostname(host, sizeof(host) - 1);
     host[strcspn(host, ".")] = '\0';
-    snprintf(text, sizeof(text),
-             "name = \"t\"; controllers : { x1 : { id = 1; address = \"h:1\"; };\n"
-             "x2 : { id = 2; address = \"h:2\"; }; %s : { id = 5; address = \"h:3\"; }; };\n",
-             host);
-    ck_assert_int_eq(conf_test_load_text(&t, text, 0), ERR_OK);
-    ck_assert_uint_eq(conf_local(t.conf)->self, 2);
-    must_fail("name = \"t\"; controllers : { x1 : { id = 1; address = \"h:1\"; };\n"
-              "x2 : { id = 2; address = \"h:2\"; }; x3 : { id = 5; address = \"h:3\"; }; };\n");
-    must_say("say which one this is with --self");
+    conf_test_must_load_text(&t, "name = \"t\";");
+    if (text_is_name(host))
+        ck_assert_str_eq(conf_local(t.conf)->controller_name, host);
+    conf_test_must_load_text(&t, "name = \"t\"; local : { controller_name = \"c9\"; };");
+    ck_assert_str_eq(conf_local(t.conf)->controller_name, "c9");
 }
 END_TEST
 
@@ -371,7 +360,7 @@ START_TEST(dump_tells_where_each_setting_is_from)
     conf_dump(t.conf, &dump);
     ck_assert_ptr_nonnull(strstr(dump.data, "retry = \"500ms\";  # default\n"));
     ck_assert_ptr_nonnull(
-        strstr(dump.data, "interface = \"eth0\";  # " SAMPLES "three-controllers.conf:20\n"));
+        strstr(dump.data, "interface = \"eth0\";  # " SAMPLES "three-controllers.conf:15\n"));
     ck_assert_ptr_null(strstr(dump.data, "defaults"));
     buf_close(&dump);
 }
@@ -389,8 +378,8 @@ int main(void)
     tcase_add_test(tcase, local_settings_are_local);
     tcase_add_test(tcase, local_settings_do_not_change_the_policy);
     tcase_add_test(tcase, nodes_override_how_they_are_reached);
-    tcase_add_test(tcase, self_is_found_by_name);
-    tcase_add_test(tcase, self_is_found_by_host_name);
+    tcase_add_test(tcase, timing_is_a_profile_or_what_is_set);
+    tcase_add_test(tcase, a_controller_that_is_alone_is_named_like_its_host);
     tcase_add_test(tcase, dump_loads_to_the_same);
     tcase_add_test(tcase, dump_keeps_strange_texts);
     tcase_add_test(tcase, dump_tells_where_each_setting_is_from);
