@@ -123,10 +123,18 @@ static void on_adopted(struct actor *actor, const Ephor__Adopted *adopted)
 
 static void on_lead(struct actor *actor, const Ephor__Lead *lead)
 {
+    bool is_new = lead->leading && (!actor->is_leading || actor->term != lead->term);
     actor->is_leading = lead->leading;
     actor->fresh_until_ms = lead->fresh_until_ms;
     if (lead->leading)
         actor->term = lead->term;
+    if (!is_new)
+        return;
+    /* Another controller may have extended any lease until just now: what this one remembers of
+     * leases is worth nothing (rule 7 of the lease protocol). */
+    holds_close(actor);
+    actor->blind_until_ms = now_mono_ms();
+    nodes_lead(actor);
 }
 
 static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
@@ -254,7 +262,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     struct actor *actor = data;
     actor->process = process;
     actor->loop = process_loop(process);
-    actor->started_ms = now_mono_ms();
+    actor->blind_until_ms = now_mono_ms();
     actor->beat = timer_new(actor->loop, on_beat, actor);
     actor->resend = timer_new(actor->loop, on_resend, actor);
     if (actor->beat == NULL || actor->resend == NULL)

@@ -54,7 +54,13 @@ struct grant { /* when the last hold line that named this address was dated: R o
     uint32_t lease_ms;
 };
 
-enum node_phase { NODE_WAITING, NODE_CONNECTING, NODE_OPENING, NODE_OPEN };
+enum node_phase {
+    NODE_WAITING,
+    NODE_CONNECTING,
+    NODE_WARM, /* reached; another controller leads */
+    NODE_OPENING,
+    NODE_OPEN,
+};
 
 struct actor_node {
     struct actor_node *next;
@@ -120,7 +126,7 @@ struct actor {
     uint64_t term;
     int64_t fresh_until_ms;
     int64_t fresh_ms;
-    int64_t started_ms;
+    int64_t blind_until_ms; /* before it, another one may have extended leases unseen */
     int64_t told_status_ms;
 };
 
@@ -138,6 +144,7 @@ void outbox_close(struct actor *actor);
 /* node.c */
 void nodes_adopt(struct actor *actor, const Ephor__Policy *policy);
 void nodes_reconnect(struct actor *actor); /* identities changed */
+void nodes_lead(struct actor *actor);      /* this controller leads from now on */
 void nodes_close(struct actor *actor);
 void node_lost(struct actor_node *node, const char *why);
 void node_is_open(struct actor_node *node); /* the lease channel answers */

@@ -315,9 +315,9 @@ bool holds_open(struct actor_node *node)
 static void check_release(struct actor *actor, struct owed *owed, int64_t now_ms)
 {
     const struct grant *grant = grant_of(actor, owed->node, owed->word);
-    int64_t end_ms = grant == NULL
-                         ? lease_end_unknown_ms(actor->started_ms, owed->lease_ms, actor->fresh_ms)
-                         : lease_end_ms(grant->heard_ms, grant->lease_ms);
+    int64_t end_ms =
+        grant == NULL ? lease_end_unknown_ms(actor->blind_until_ms, owed->lease_ms, actor->fresh_ms)
+                      : lease_end_ms(grant->heard_ms, grant->lease_ms);
     if (now_ms >= end_ms)
         outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_ENDED, "");
 }
@@ -325,7 +325,7 @@ static void check_release(struct actor *actor, struct owed *owed, int64_t now_ms
 void holds_check(struct actor *actor)
 {
     int64_t now_ms = now_mono_ms();
-    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next) {
+    for (struct owed *owed = actor->owed; owed != NULL && actor->is_leading; owed = owed->next) {
         struct actor_node *node = actor_find_node(actor, owed->node);
         if (owed->kind == EPHOR__ORDER_KIND__RELEASE && !owed->is_reported)
             check_release(actor, owed, now_ms);

@@ -1,5 +1,6 @@
 /* Nodes: one SSH session each (or none, when the node is this machine), opened again with back-off
- * for as long as the node is in the policy. */
+ * for as long as the node is in the policy. While another controller leads the session is kept warm
+ * and nothing is said on it: a lease channel that opens on a node ends the one before it. */
 #include "orchestrator/actor/actor.h"
 
 #include "orchestrator/base/contract.h"
@@ -22,6 +23,10 @@ static void on_beat(void *data)
 /* Say it once, and again when the words change (but not several times a second). */
 static void tell_reach(struct actor_node *node, bool reachable, const char *text)
 {
+    if (!node->actor->is_leading) { /* it is the leader's to say */
+        node_tell_status(node);
+        return;
+    }
     int told = reachable ? REACH_TOLD_UP : REACH_TOLD_DOWN;
     int64_t now_ms = now_mono_ms();
     char words[TEXT_SIZE];
@@ -91,9 +96,20 @@ static void open_lease(struct actor_node *node)
         node_lost(node, "cannot open the lease channel");
 }
 
+/* It can be reached; whoever leads goes on at once. */
+static void stand_by(struct actor_node *node)
+{
+    node->phase = NODE_WARM;
+    node->back_off_ms = BACK_OFF_MIN_MS;
+    if (node->actor->is_leading)
+        open_lease(node);
+    else
+        node_tell_status(node);
+}
+
 static void on_ssh_ready(void *data)
 {
-    open_lease(data);
+    stand_by(data);
 }
 
 static void on_ssh_close(void *data, int err, const char *text)
@@ -117,7 +133,7 @@ static void on_retry(void *data)
     struct actor_node *node = data;
     const struct identity *identity = identity_of(node);
     if (node->is_local) {
-        open_lease(node);
+        stand_by(node);
         return;
     }
     if (identity == NULL || identity->key_size == 0) {
@@ -147,12 +163,14 @@ void node_tell_status(struct actor_node *node)
     char text[TEXT_SIZE + 32] = "connecting";
     if (node->phase == NODE_OPEN)
         text_copy(text, sizeof(text), node->is_local ? "local" : "ssh");
+    else if (node->phase == NODE_WARM)
+        text_copy(text, sizeof(text), "standing by");
     else if (node->told == REACH_TOLD_DOWN)
         text_copy(text, sizeof(text), node->told_text);
     for (size_t i = 0; i < node->held_count; i++)
         holding[i] = node->held[i];
     state.node = node->name;
-    state.up = node->phase == NODE_OPEN;
+    state.up = node->phase == NODE_OPEN || node->phase == NODE_WARM;
     state.text = text;
     state.rtt_us = node->rtt_us;
     state.holding = holding;
@@ -232,6 +250,20 @@ void nodes_adopt(struct actor *actor, const Ephor__Policy *policy)
     for (size_t i = 0; i < policy->n_nodes; i++)
         if (actor_find_node(actor, policy->nodes[i]->name) == NULL)
             add_node(actor, policy->nodes[i]);
+}
+
+/* This controller leads from now on: what it reaches, it says anew. */
+void nodes_lead(struct actor *actor)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
+        node->told = REACH_UNTOLD;
+        if (node->phase == NODE_OPEN)
+            tell_reach(node, true, "");
+        else if (node->phase == NODE_WARM)
+            open_lease(node);
+        else if (node->phase == NODE_WAITING)
+            timer_start(node->retry, 0, 0);
+    }
 }
 
 void nodes_reconnect(struct actor *actor)

@@ -32,7 +32,9 @@ static const char *role_of(const json_t *cluster, const json_t *member)
         return "leader";
     if (json_flag(member, "is_this"))
         return json_text(cluster, "role");
-    return json_flag(member, "met") ? "follower" : "not met yet";
+    if (!json_flag(member, "met"))
+        return "not met yet";
+    return json_flag(member, "connected") ? "follower" : "unreachable";
 }
 
 static void describe_log(const json_t *cluster, const json_t *member, char text[64])
