@@ -16,6 +16,7 @@
 enum {
     CAUGHT_UP = 128, /* entries that a member may be behind when it gets its vote */
     UNHEARD_MAX_MS = 1000,
+    WAITING_MAX = 8,
 };
 
 /* ---------------------------------------------------------------- questions */
@@ -94,6 +95,49 @@ struct change { /* proposed and not yet decided; one at a time */
     char text[256]; /* of success */
 };
 
+struct waiting_change {
+    struct waiting_change *next;
+    uint32_t from;
+    Ephor__ClusterRequest *request;
+};
+
+/* Kept until the change under way is decided; a handful, for there are few operators. */
+static bool keep_waiting(struct quorum *q, uint32_t from, const Ephor__ClusterRequest *r)
+{
+    struct waiting_change **at = &q->waiting_changes;
+    int count = 0;
+    for (; *at != NULL; at = &(*at)->next)
+        count++;
+    if (count == WAITING_MAX)
+        return false;
+    size_t size = ephor__cluster_request__get_packed_size(r);
+    uint8_t *bytes = malloc(size + 1);
+    struct waiting_change *waiting = malloc(sizeof(*waiting));
+    PRE(bytes != NULL && waiting != NULL);
+    ephor__cluster_request__pack(r, bytes);
+    *waiting = (struct waiting_change){
+        .from = from, .request = ephor__cluster_request__unpack(NULL, size, bytes)};
+    free(bytes);
+    *at = waiting;
+    return true;
+}
+
+static struct waiting_change *take_waiting(struct quorum *q)
+{
+    struct waiting_change *waiting = q->waiting_changes;
+    if (waiting != NULL)
+        q->waiting_changes = waiting->next;
+    return waiting;
+}
+
+static void free_waiting(struct waiting_change *waiting)
+{
+    ephor__cluster_request__free_unpacked(waiting->request, NULL);
+    free(waiting);
+}
+
+static void go_on(struct quorum *q);
+
 static void on_changed(void *data, int err, uint64_t index)
 {
     struct change *change = data;
@@ -112,8 +156,7 @@ static void on_changed(void *data, int err, uint64_t index)
                     "cluster status"
                   : err_text(err));
     free(change);
-    if (err == ERR_OK)
-        cluster_work(q);
+    go_on(q);
 }
 
 /* `members` is taken. */
@@ -234,7 +277,7 @@ static bool admit_unmet(struct quorum *q, const Ephor__Membership *now)
 void cluster_work(struct quorum *q)
 {
     const Ephor__Membership *now = engine_members(q->engine);
-    if (!q->is_leading || q->change_is_pending)
+    if (!q->is_leading || q->change_is_pending || q->waiting_changes != NULL)
         return;
     if (!introduce_self(q, now) && !admit_unmet(q, now))
         promote_who_caught_up(q, now);
@@ -381,13 +424,13 @@ static void change_members(struct quorum *q, uint32_t from, const Ephor__Cluster
 {
     Ephor__Membership *m = roster_copy(engine_members(q->engine));
     struct change how = {.is_asked = true, .from = from, .sequence = r->sequence};
-    const char *refusal = "another change of the members is under way; try again in a moment";
+    const char *refusal;
     PRE(m != NULL);
-    if (!q->change_is_pending && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_ADD)
+    if (r->verb == EPHOR__CLUSTER_VERB__CLUSTER_ADD)
         refusal = prepare_add(q, r, m, &how);
-    else if (!q->change_is_pending && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_REMOVE)
+    else if (r->verb == EPHOR__CLUSTER_VERB__CLUSTER_REMOVE)
         refusal = prepare_remove(q, r, m, &how);
-    else if (!q->change_is_pending)
+    else
         refusal = prepare_promote(r, m, &how);
     if (refusal == NULL) {
         log_info("cluster", "%s asks: %s", r->author, how.text);
@@ -402,8 +445,12 @@ void cluster_on_request(struct quorum *q, uint32_t from, const Ephor__ClusterReq
 {
     if (q->is_leading && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_TRANSFER) {
         transfer(q, from, r);
-    } else if (q->is_leading) {
+    } else if (q->is_leading && !q->change_is_pending) {
         change_members(q, from, r);
+    } else if (q->is_leading) {
+        if (!keep_waiting(q, from, r))
+            reply(q, from, r->sequence, false,
+                  "other changes of the members are under way; try again in a moment");
     } else {
         Ephor__Talk talk = EPHOR__TALK__INIT;
         talk.body_case = EPHOR__TALK__BODY_REQUEST;
@@ -411,6 +458,19 @@ void cluster_on_request(struct quorum *q, uint32_t from, const Ephor__ClusterReq
         if (from != 0 || q->leader == 0 || cluster_talk(q, q->leader, &talk) != ERR_OK)
             reply(q, from, r->sequence, false, "no leader can be reached; try again in a moment");
     }
+}
+
+/* The next change that somebody waits for, and then this leader's own duties. */
+static void go_on(struct quorum *q)
+{
+    while (!q->change_is_pending) {
+        struct waiting_change *waiting = take_waiting(q);
+        if (waiting == NULL)
+            break;
+        cluster_on_request(q, waiting->from, waiting->request);
+        free_waiting(waiting);
+    }
+    cluster_work(q);
 }
 
 /* ---------------------------------------------------------------- links */
@@ -495,6 +555,8 @@ int cluster_open(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
 
 void cluster_close(struct quorum *q)
 {
+    for (struct waiting_change *w = take_waiting(q); w != NULL; w = take_waiting(q))
+        free_waiting(w);
     mesh_free(q->mesh);
     tls_identity_free(q->identity);
     if (q->contacts != NULL)

@@ -226,15 +226,21 @@ static void add_row(void *data, const struct journal_row *row)
         flush_batch(batch);
 }
 
-static void feed_status(struct quorum *q)
+static void feed_journal(struct quorum *q)
 {
     struct journal_batch *batch = calloc(1, sizeof(*batch));
-    if (batch != NULL) {
-        batch->quorum = q;
-        engine_journal_read(q->engine, JOURNAL_FEED, add_row, batch);
-        flush_batch(batch);
-        free(batch);
-    }
+    if (batch == NULL)
+        return;
+    batch->quorum = q;
+    engine_journal_read(q->engine, JOURNAL_FEED, add_row, batch);
+    flush_batch(batch);
+    free(batch);
+}
+
+void peers_send_snapshot(struct quorum *q)
+{
+    if (q->status.link == NULL)
+        return;
     Ephor__FeedSnapshot feed = EPHOR__FEED_SNAPSHOT__INIT;
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     size_t size = 0;
@@ -357,7 +363,8 @@ void peers_connect(struct quorum *q, Ephor__Role role, uint32_t instance, int fd
     peer->generation++;
     peer->link = link_new(q->loop, fd, &ops, peer);
     if (role == EPHOR__ROLE__STATUS) {
-        feed_status(q);
+        feed_journal(q);
+        peers_send_snapshot(q);
         peers_send_state(q);
     } else {
         send_policy_to(q, peer);

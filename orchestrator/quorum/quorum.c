@@ -178,8 +178,11 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
 {
     struct quorum *q = data;
     struct errbuf e = {.text = ""};
-    if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK)
+    if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK) {
+        peers_send_policy(q); /* also while running: another controller may send one */
+        peers_send_snapshot(q);
         return;
+    }
     log_error("snapshot", "the snapshot at entry %llu cannot be used: %s",
               (unsigned long long)index, e.text);
     NEVER("a snapshot that passed its checksum cannot be used");

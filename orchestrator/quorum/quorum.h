@@ -15,6 +15,7 @@
 enum { QUORUM_CHECKERS_MAX = 8 };
 
 struct quorum;
+struct waiting_change;
 
 struct peer { /* a link to another process of this ephord */
     struct quorum *quorum;
@@ -60,8 +61,9 @@ struct quorum {
     Ephor__Membership *contacts; /* whom to reach before the log tells */
     uint64_t cluster;
     char address[128];
-    bool change_is_pending; /* of the members */
-    uint32_t unmet_id;      /* 0: none */
+    bool change_is_pending;                 /* of the members */
+    struct waiting_change *waiting_changes; /* asked for meanwhile; oldest first */
+    uint32_t unmet_id;                      /* 0: none */
     uint64_t unmet_incarnation;
 
     Ephor__PolicyOffer *offer; /* waiting for leadership; NULL if none */
@@ -86,8 +88,9 @@ void peers_close(struct quorum *quorum);
 void peers_connect(struct quorum *quorum, Ephor__Role role, uint32_t instance, int fd);
 void peers_send_lead(struct quorum *quorum);
 void peers_send_orders(struct quorum *quorum, bool always);
-void peers_send_policy(struct quorum *quorum); /* to checkers and actor */
-void peers_send_state(struct quorum *quorum);  /* to status */
+void peers_send_policy(struct quorum *quorum);   /* to checkers and actor */
+void peers_send_snapshot(struct quorum *quorum); /* to status: the whole state */
+void peers_send_state(struct quorum *quorum);    /* to status */
 void peers_send_fact(struct quorum *quorum, uint64_t index, uint64_t term, const void *bytes,
                      size_t size);
 

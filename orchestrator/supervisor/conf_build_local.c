@@ -105,7 +105,8 @@ void conf_timing(const struct conf_doc *doc, uint32_t *election_ms, uint32_t *he
 {
     static const uint32_t profiles[][2] = {{300, 50}, {2500, 400}}; /* lan, wan */
     struct conf_scope scope = conf_scope_top(doc, "quorum");
-    int profile = conf_setting_choice(&scope, "timing");
+    int choice = conf_setting_choice(&scope, "timing");
+    int profile = choice == 1; /* a bad one is told elsewhere */
     const struct conf_value *election = conf_setting(&scope, "election");
     const struct conf_value *heartbeat = conf_setting(&scope, "heartbeat");
     *election_ms = election == NULL ? profiles[profile][0] : (uint32_t)election->number;

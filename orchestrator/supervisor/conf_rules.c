@@ -292,7 +292,8 @@ static void check_vip(struct rules *rules, struct conf_value *vip)
     if (lease != NULL && lease->number % 1000 != 0)
         conf_issue(rules->issues, lease, NULL,
                    "'%s' is not in whole seconds, as the kernel counts them", lease->text);
-    check_lease(rules, lease == NULL ? vip : lease, conf_setting_u32(&scope, "lease"));
+    else if (lease != NULL)
+        check_lease(rules, lease->file == NULL ? vip : lease, lease->number);
     if (rules->vip_owner[vip->order] == NULL &&
         (rules->services == NULL || !rules->services->is_bad))
         conf_issue(rules->issues, vip, NULL,

@@ -88,6 +88,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix=f"{prefix}-")
         os.chmod(self.dir, 0o755)
         self.ephord = None
+        self.cluster = None
         self.tools = {}
         self.port = free_port()
         self.log_path = os.path.join(self.dir, "ephord.log")

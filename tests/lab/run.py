@@ -19,6 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bad_input  # noqa: E402,F401  adds its scenarios
 import failover  # noqa: E402,F401
 import operate  # noqa: E402,F401
+import quorum  # noqa: E402,F401
+from cluster import Cluster  # noqa: E402
 from lab import EXIT_SKIP, TOP, Failed, Lab, Skipped  # noqa: E402
 from scenario import SCENARIOS  # noqa: E402
 
@@ -27,6 +29,9 @@ def keep_logs(lab, keep, name):
     folder = os.path.join(keep, name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
+    for controller in lab.cluster.all if lab.cluster is not None else ():
+        if os.path.exists(controller.log_path):
+            shutil.copy(controller.log_path, folder)
     for path in ("ephord.log", "ephor.conf", "n1/sshd.log", "n2/sshd.log"):
         if os.path.exists(lab.path(path)):
             shutil.copy(lab.path(path), os.path.join(folder, path.replace("/", "-")))
@@ -42,10 +47,16 @@ def keep_logs(lab, keep, name):
 
 
 def run_in(lab, scenario):
+    if scenario.controllers > 1:
+        lab.env["LAB_CONTROLLERS"] = str(scenario.controllers)
+        lab.cluster = Cluster(lab, scenario.controllers)
     lab.up()
     scenario.run(lab)
     if lab.ephord is not None:
         lab.stop()
+    if lab.cluster is not None:
+        lab.cluster.close(cleanly=True)
+        lab.cluster.check_logs()
     lab.check_log()
     if "watch" in lab.tools:
         lab.watched()
@@ -63,6 +74,8 @@ def run_one(scenario, build, keep, prefix):
         problem = str(e) if isinstance(e, Failed) else f"{type(e).__name__}: {e}"
         problem += f" (see {keep_logs(lab, keep, scenario.name)})"
     finally:
+        if lab.cluster is not None:
+            lab.cluster.close(cleanly=False)
         lab.down()
         shutil.rmtree(lab.dir, ignore_errors=True)
     return problem

@@ -11,28 +11,33 @@ HASTY = 'hold_down = "0s"; moves_max = 8; moves_window = "1s"; restart_window = 
 class Scenario:
     """One promise, shown."""
 
-    def __init__(self, function, settings, edits, settle, seconds):
+    def __init__(self, function, settings, edits, settle, seconds, controllers):
         self.function = function
         self.name = function.__name__
         self.settings = settings
         self.edits = edits
         self.settle = settle
         self.seconds = seconds
+        self.controllers = controllers
 
     def run(self, lab):
         if self.settings:
             lab.edit(('vips = [ "web" ];', f'vips = [ "web" ]; {self.settings}'))
         lab.edit(*self.edits)
-        if self.settle:
+        if self.controllers > 1:
+            lab.cluster.form()
+            lab.cluster.service_is("n1")
+        elif self.settle:
             lab.start()
             lab.settled()
         self.function(lab)
 
 
-def scenario(settings="", edits=(), settle=True, seconds=10):
+def scenario(settings="", edits=(), settle=True, seconds=10, controllers=1):
     """settings: added to the service. edits: other changes of the configuration. settle=False: the
-    scenario starts ephord itself. seconds: about how long it takes, to plan by."""
+    scenario starts ephord itself. seconds: about how long it takes, to plan by. controllers: how
+    many form a cluster (lab.cluster) before it begins."""
     def add(function):
-        SCENARIOS.append(Scenario(function, settings, edits, settle, seconds))
+        SCENARIOS.append(Scenario(function, settings, edits, settle, seconds, controllers))
         return function
     return add

@@ -1,0 +1,332 @@
+"""Scenarios of several controllers: one log, one leader, whatever happens to them."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from lab import Failed, claim, stays, wait_for
+from scenario import scenario
+
+
+def operator_reasons(controller):
+    """The reasons of operators' requests, in the order of the journal."""
+    return [line["text"].rsplit(": ", 1)[-1] for line in controller.journal()
+            if line["event"] == "operator" and "mark-" in line["text"]]
+
+
+class Clerk(threading.Thread):
+    """Asks any controller, all the time, for something that the journal keeps; remembers what was
+    acknowledged."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.acknowledged = []
+        self.asked = 0
+        self.ends = threading.Event()
+
+    def run(self):
+        while not self.ends.is_set():
+            running = self.cluster.running()
+            if not running:
+                time.sleep(0.05)
+                continue
+            self.asked += 1
+            mark = f"mark-{self.asked}"
+            verb = "pause" if self.asked % 2 else "resume"
+            try:
+                done = random.choice(running).ctl(verb, "--reason", mark, check=False)
+            except (subprocess.TimeoutExpired, OSError):
+                continue
+            if done.returncode == 0 and "already" not in done.stdout:
+                self.acknowledged.append(mark)
+
+    def end(self):
+        self.ends.set()
+        self.join(40)
+        claim(not self.is_alive(), "the clerk does not end")
+
+
+def check_history(cluster, clerk):
+    """Every acknowledged request is in every journal exactly once, in one order."""
+    cluster.agree()
+    histories = {}
+    for controller in cluster.running():
+        wait_for(f"the journal of {controller.name}",
+                 lambda c=controller: c.log_index() > 0, 10)
+        histories[controller.name] = operator_reasons(controller)
+    first = next(iter(histories.values()))
+    for name, history in histories.items():
+        claim(len(history) == len(set(history)), f"{name} has a request twice: {history}")
+        short, long = sorted((first, history), key=len)
+        claim(long[len(long) - len(short):] == short or long[:len(short)] == short,
+              f"the journals differ: {name} {history} and {first}")
+    accepted = [m for m in clerk.acknowledged if m in first]
+    claim(accepted, "nothing was acknowledged")
+    lost = [m for m in clerk.acknowledged if m not in first]
+    claim(not lost, f"acknowledged and lost: {lost} of {len(clerk.acknowledged)}")
+
+
+@scenario(controllers=3, seconds=40)
+def one_controller_becomes_three(lab):
+    """State kept, nothing moved; the leader is killed, and the address stays where it is."""
+    cluster = lab.cluster
+    changes = len([line for line in cluster["c1"].journal() if line["event"] == "vip"])
+    claim(changes <= 2, "the address was moved when the others came")
+    lab.poll()
+    for _ in range(3):
+        leader = cluster.leader()
+        leader.kill()
+        claim(cluster.leader() is not leader, "a dead controller leads")
+        cluster.service_is("n1")
+        leader.start()
+        wait_for("it is back", lambda c=leader: c.log_index() > 0 and
+                 c.cluster().get("leader") is not None)
+    claim(lab.outage() < 1.5, "the address did not answer while controllers were killed")
+    cluster.agree()
+    follower = cluster.follower()
+    follower.ctl("failover", "web", "--to", "n2", "--yes", "--wait")
+    cluster.service_is("n2")
+    lab.client_reaches("n2")
+
+
+@scenario(controllers=3, seconds=60)
+def what_was_acknowledged_is_kept(lab):
+    """kill -9 of one after the other every two seconds, sometimes of all, under load."""
+    cluster = lab.cluster
+    clerk = Clerk(cluster)
+    clerk.start()
+    end = time.monotonic() + float(os.environ.get("EPHOR_STORM_SECONDS", "30"))
+    while time.monotonic() < end:
+        victims = cluster.all if random.random() < 0.15 else [random.choice(cluster.all)]
+        for victim in victims:
+            if victim.process is not None:
+                victim.kill()
+        time.sleep(random.uniform(0.2, 1.0))
+        for victim in victims:
+            victim.start()
+        time.sleep(random.uniform(0.5, 1.0))
+    cluster.leader()
+    clerk.end()
+    check_history(cluster, clerk)
+
+
+@scenario(controllers=3, seconds=50)
+def a_leader_that_is_cut_off_stops_acting(lab):
+    """It steps down, the others elect one; one-way cuts, too; nothing is lost."""
+    cluster = lab.cluster
+    clerk = Clerk(cluster)
+    clerk.start()
+    for how in ("cut", "in", "out"):
+        leader = cluster.leader()
+        if how == "cut":
+            lab.lab("cut", leader.name)
+        else:
+            lab.lab("drop", leader.name, how)
+        wait_for(f"{leader.name} steps down", lambda c=leader: not c.leads(), 10)
+        wait_for("another one leads",
+                 lambda c=leader: any(o.leads() for o in cluster.running() if o is not c), 10)
+        if how == "cut":
+            lab.lab("heal", leader.name)
+        else:
+            lab.lab("undrop", leader.name)
+        wait_for(f"{leader.name} follows again",
+                 lambda c=leader: c.cluster().get("leader") is not None, 20)
+    clerk.end()
+    check_history(cluster, clerk)
+
+
+@scenario(controllers=3, seconds=50)
+def stopped_and_continued(lab):
+    """SIGSTOP of leader and followers for 1, 2 and 5 election timeouts."""
+    cluster = lab.cluster
+    clerk = Clerk(cluster)
+    clerk.start()
+    for who in ("leader", "follower"):
+        for timeouts in (1, 2, 5):
+            controller = cluster.leader() if who == "leader" else cluster.follower()
+            pid = wait_for("its quorum process", controller.quorum_pid)
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.3 * timeouts)
+            os.kill(pid, signal.SIGCONT)
+            cluster.leader()
+    clerk.end()
+    check_history(cluster, clerk)
+
+
+@scenario(controllers=3, seconds=60)
+def a_slow_follower_gets_a_snapshot(lab):
+    """It was away for longer than the others keep their log."""
+    cluster = lab.cluster
+    away = cluster.follower()
+    away.kill()
+    leader = cluster.leader()
+    begin = leader.log_index()
+
+    def ask():
+        for _ in range(20):
+            leader.ctl("pause", check=False)
+            leader.ctl("resume", check=False)
+
+    def is_compacted():
+        workers = [threading.Thread(target=ask) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return leader.cluster()["log"]["first_index"] > begin
+    wait_for("the leader drops what the follower needs", is_compacted, 120, 0)
+    away.start()
+    cluster.agree(40)
+    claim(away.cluster()["log"]["first_index"] > 1, "it did not get a snapshot")
+    claim(away.json("status")["services"][0]["active"] == "n1", "its state is another one")
+
+
+@scenario(controllers=3, seconds=40)
+def a_lost_disk_never_comes_back_as_its_old_self(lab):
+    """An empty state directory is refused; removed and added, it is a new member."""
+    cluster = lab.cluster
+    if cluster["c1"].leads():
+        lost = cluster.follower()
+    else:
+        lost = cluster["c2"] if cluster["c3"].leads() else cluster["c3"]
+    name = lost.name
+    lost.kill()
+    shutil.rmtree(os.path.join(lost.home, "state"))
+    lost.start()
+    lost.in_log("its storage is not the one of that member")
+    stays("it is not let in", lambda: lost.log_index() == 0, 2)
+    lost.kill()
+    leader = cluster.leader()
+    leader.ctl("cluster", "remove", name, "--yes")
+    for rest in ("state", "cluster"):
+        shutil.rmtree(os.path.join(lost.home, rest))
+    cluster.add(name).start()
+    wait_for(f"{name} votes", lambda: cluster.is_voter(name), 30)
+    claim(leader.member(name)["id"] > 3, "it came back under its old id")
+    cluster.agree()
+
+
+@scenario(controllers=3, seconds=40)
+def a_lost_majority_is_recovered_on_purpose(lab):
+    """Two of three are gone for good: nothing is decided, until one is told to go on alone."""
+    cluster = lab.cluster
+    survivor, *gone = sorted(cluster.all, key=lambda c: c is not cluster.leader())
+    for controller in gone:
+        controller.kill()
+    wait_for("it steps down", lambda: not survivor.leads(), 10)
+    claim(survivor.ctl("pause", check=False).returncode == 3, "it decided something alone")
+    state = os.path.join(survivor.home, "state")
+    running = cluster.offline("cluster", "recover", "--state-dir", state, "--yes", check=False)
+    claim("locked" in running.stderr, "it recovers beside a running ephord")
+    survivor.stop()
+    cluster.offline("cluster", "recover", "--state-dir", state, "--yes")
+    survivor.start()
+    wait_for("it leads", survivor.leads)
+    claim([m["name"] for m in survivor.cluster()["members"]] == [survivor.name],
+          "others are still members")
+    claim(any(line["event"] == "recovered" for line in survivor.journal()), "it is not told")
+    cluster.service_is("n1")
+    gone[0].start()
+    gone[0].in_log("of another cluster|no link to")
+    stays("the old one is not let in", lambda: not gone[0].leads(), 2)
+    gone[0].kill()
+
+
+@scenario(controllers=3, seconds=40)
+def members_change_while_controllers_die(lab):
+    """Leadership handed over, a member removed and added, with the leader killed in between."""
+    cluster = lab.cluster
+    clerk = Clerk(cluster)
+    clerk.start()
+    target = cluster.follower()
+    cluster.leader().ctl("cluster", "transfer", target.name)
+    wait_for(f"{target.name} leads", target.leads, 10)
+    victim = next(c for c in cluster.all[1:] if not c.leads())  # c1 has the CA
+    victim.stop()
+    cluster.leader().ctl("cluster", "remove", victim.name, "--yes")
+    shutil.rmtree(os.path.join(victim.home, "state"))
+    shutil.rmtree(os.path.join(victim.home, "cluster"))
+    cluster.add(victim.name)
+    leader = cluster.leader()
+    victim.start()
+    leader.kill()
+    leader.start()
+    wait_for(f"{victim.name} votes", lambda: cluster.is_voter(victim.name), 40)
+    clerk.end()
+    check_history(cluster, clerk)
+
+
+@scenario(controllers=3, seconds=30)
+def a_full_disk_makes_a_controller_step_aside(lab):
+    """Its state is on a small file system: full, it says so and does not lead; with room again it
+    comes back by itself."""
+    cluster = lab.cluster
+    leader = cluster.leader()
+    state = os.path.join(leader.home, "state")
+    leader.stop()
+    kept = state + ".kept"
+    shutil.move(state, kept)
+    os.mkdir(state)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", state], check=True)
+    try:
+        for name in os.listdir(kept):
+            shutil.copy2(os.path.join(kept, name), state)
+        for name in [".", *os.listdir(state)]:
+            os.chown(os.path.join(state, name), 64102, 64102)
+        leader.start()
+        cluster.agree()
+        cluster.leader().ctl("cluster", "transfer", leader.name, check=False)
+        wait_for(f"{leader.name} leads", leader.leads, 10)
+        filler = os.open(os.path.join(state, "filler"), os.O_WRONLY | os.O_CREAT)
+        try:
+            while True:
+                os.write(filler, b"x" * 4096)
+        except OSError:
+            os.close(filler)
+        cluster.follower().ctl("pause", check=False)
+        wait_for(f"{leader.name} steps aside",
+                 lambda: not leader.cluster().get("log", {}).get("storage_ok", True), 20)
+        wait_for("another one leads",
+                 lambda: any(c.leads() for c in cluster.running() if c is not leader), 10)
+        cluster.leader().ctl("resume", check=False)
+        os.unlink(os.path.join(state, "filler"))
+        wait_for("it is well again", lambda: leader.cluster()["log"]["storage_ok"], 20)
+        cluster.agree()
+        leader.stop()
+    finally:
+        if leader.process is not None:
+            leader.kill()
+        subprocess.run(["umount", state], check=True)
+
+
+@scenario(controllers=3, seconds=20)
+def strangers_are_refused_and_counted(lab):
+    """Garbage, plain HTTP, a certificate of another CA, none at all."""
+    cluster = lab.cluster
+    leader = cluster.leader()
+    address = f"10.77.0.{leader.name[1:]}"
+    other = lab.path("other")
+    cluster.offline("cluster", "init", "x1", "10.77.0.50", "--dir", other)
+
+    def knock(command):
+        subprocess.run(["ip", "netns", "exec", lab.ns("cli"), "timeout", "3", "sh", "-c", command],
+                       check=False, capture_output=True)
+    knock(f"head -c 4000 /dev/urandom | nc -w 1 {address} 7473")
+    knock(f"curl -s http://{address}:7473/")
+    knock(f"openssl s_client -connect {address}:7473 -alpn ephor-log/1 </dev/null")
+    knock(f"openssl s_client -connect {address}:7473 -alpn ephor-log/1 -cert {other}/controller.crt "
+          f"-key {other}/controller.key </dev/null")
+
+    def counts():
+        refused = leader.cluster().get("refused_links", {})
+        return refused.get("garbage", 0) >= 1 and refused.get("bad_certificate", 0) >= 2
+    wait_for("they are counted", counts, 10)
+    claim(leader.leads(), "it does not lead any more")
+    try:
+        cluster.agree()
+    except Failed as e:
+        raise Failed(f"strangers disturbed the cluster: {e}") from e
