@@ -114,6 +114,7 @@ static void note_vote(struct sim_world *world, uint64_t term, uint32_t from, uin
 void sim_check_sent(struct sim_world *world, struct sim_server *server,
                     const struct raft_message *message)
 {
+    struct sim_check *check = world->check;
     const struct sim_disk *disk = &server->disk;
     if (message->type == RAFT_VOTE_REPLY && message->granted) {
         note_vote(world, message->term, server->id, message->to);
@@ -126,10 +127,9 @@ void sim_check_sent(struct sim_world *world, struct sim_server *server,
         raft_term(server->raft) != message->term)
         return;
     uint64_t chain = 0;
-    bool is_known = message->index <= disk->snapshot.raft.index ||
-                    (sim_log_chain(&server->log, message->index, &chain) &&
-                     sim_disk_has(disk, message->index, chain));
-    if (!is_known)
+    if (!sim_log_chain(&server->log, message->index, &chain) && message->index <= check->commit)
+        chain = check->committed[message->index].chain; /* behind a snapshot not yet stored */
+    if (message->index != 0 && !sim_disk_has(disk, message->index, chain))
         sim_broken(world, "DURABLE", "%u acknowledges %lu and has not stored it", server->id,
                    message->index);
 }
@@ -213,6 +213,21 @@ static bool is_durable_on_quorum(const struct sim_world *world, const struct sim
     return has > voters / 2;
 }
 
+static bool votes(const struct raft_membership *membership, uint32_t id)
+{
+    enum raft_kind kind;
+    return sim_is_member(membership, id, &kind) && kind != RAFT_LEARNER;
+}
+
+/* Servers that have a vote in one of them only: with more than one, two majorities need not meet. */
+static uint32_t votes_changed(const struct raft_membership *a, const struct raft_membership *b)
+{
+    uint32_t count = 0;
+    for (uint32_t id = 1; id <= SIM_SERVERS_MAX; id++)
+        count += votes(a, id) != votes(b, id);
+    return count;
+}
+
 static uint32_t difference(const struct raft_membership *a, const struct raft_membership *b)
 {
     uint32_t count = 0;
@@ -241,23 +256,25 @@ static void note_committed(struct sim_world *world, const struct sim_server *ser
             realloc(check->committed, check->commit_capacity * sizeof(*check->committed)));
     }
     check->committed[index] =
-        (struct sim_committed){entry->term, entry->chain, entry->payload, entry->config};
+        (struct sim_committed){entry->term, raft_term(server->raft), entry->chain,
+                               entry->payload, entry->config};
     check->commit = index;
     world->totals->commits++;
     if (entry->kind != RAFT_ENTRY_CONFIG)
         return;
-    if (difference(&world->configs[check->config], &world->configs[entry->config]) > 1)
-        sim_broken(world, "CHANGE", "the change at %lu is of more than one server", index);
+    if (votes_changed(&world->configs[check->config], &world->configs[entry->config]) > 1)
+        sim_broken(world, "CHANGE", "the change at %lu is of more than one vote", index);
     check->config = entry->config;
     check->config_index = index;
     world->totals->changes++;
 }
 
-/* Does that leader have what is committed? */
+/* Does that leader have what was committed in an earlier term? */
 static void check_complete(struct sim_world *world, const struct sim_server *leader, uint64_t index)
 {
     uint64_t chain = 0;
-    if (index <= leader->snapshot.raft.index)
+    if (index <= leader->snapshot.raft.index ||
+        world->check->committed[index].committed_in >= raft_term(leader->raft))
         return;
     if (!sim_log_chain(&leader->log, index, &chain) || chain != world->check->committed[index].chain)
         sim_broken(world, "COMPLETE", "%u leads term %lu without the committed %lu/%lu", leader->id,
@@ -265,14 +282,17 @@ static void check_complete(struct sim_world *world, const struct sim_server *lea
 }
 
 static void check_new_commits(struct sim_world *world, const struct sim_server *server,
-                              uint64_t commit)
+                              const struct sim_before *before, uint64_t commit)
 {
     struct sim_check *check = world->check;
     while (check->commit < commit && world->violated == NULL)
         note_committed(world, server, check->commit + 1);
     if (world->violated != NULL)
         return;
-    if (raft_role(server->raft) != RAFT_LEADER)
+    /* One that commits its own removal need not lead afterwards. */
+    bool leads = raft_role(server->raft) == RAFT_LEADER ||
+                 (before->role == RAFT_LEADER && before->term == raft_term(server->raft));
+    if (!leads)
         sim_broken(world, "COMMIT", "%u commits %lu first and does not lead", server->id, commit);
     if (!is_durable_on_quorum(world, server, commit, check->committed[commit].chain))
         sim_broken(world, "COMMIT", "%u commits %lu, which no quorum has stored", server->id,
@@ -298,7 +318,7 @@ static void check_commit(struct sim_world *world, const struct sim_server *serve
     if (commit <= before->commit)
         return;
     if (commit > check->commit)
-        check_new_commits(world, server, commit);
+        check_new_commits(world, server, before, commit);
     else if (sim_log_chain(&server->log, commit, &chain) && chain != check->committed[commit].chain)
         sim_broken(world, "MACHINE", "%u commits another %lu", server->id, commit);
 }

@@ -11,10 +11,11 @@
  *   FRESH        two servers may both think that they alone are the leader
  *   VOTE         two votes in one term, or one that a crash makes forgotten
  *   DURABLE      an acknowledgement or an applied entry that a crash makes forgotten
- *   CHANGE       two changes of the membership at once, or one of more than one server
+ *   CHANGE       two changes of the membership at once, or one of more than one vote
  *   WITNESS      a witness that acts as leader
  *   LIVE         all is well again, and still nobody leads, or a proposal is not applied
  *   STABLE       all is well, and yet the leader changes
+ *   STORM        more and more messages
  *   CONTRACT     anything else that raft.h promises */
 #ifndef TESTS_RAFT_SIM_CHECK_H
 #define TESTS_RAFT_SIM_CHECK_H
@@ -22,7 +23,7 @@
 #include "tests/raft/sim_world.h"
 
 struct sim_committed {
-    uint64_t term, chain, payload;
+    uint64_t term, committed_in, chain, payload;
     uint16_t config; /* 0: not a change of the membership */
 };
 

@@ -136,19 +136,23 @@ static bool plan_change(struct sim_world *world, struct raft_membership *members
     return membership->count < VOTING_MAX && add_learner(world, membership);
 }
 
-/* Two at once: must be refused whatever else is the case. */
+/* Two voters at once: must be refused whatever else is the case. */
 static void ask_too_much(struct sim_world *world, struct sim_server *leader,
                          struct raft_membership *membership)
 {
-    if (membership->count < 3)
+    if (count_of(membership, RAFT_VOTER) < 3)
         return;
-    remove_member(membership, membership->members[0].id);
-    remove_member(membership, membership->members[0].id);
+    for (uint32_t i = 0; i < 2; i++)
+        remove_member(membership, member_where(world, membership, false, RAFT_VOTER)->id);
     struct raft_event event = {.type = RAFT_CHANGE};
     event.change.membership = membership;
     event.change.size = 50;
-    if (sim_server_order(world, leader, &event) == RAFT_OK)
-        sim_broken(world, "CHANGE", "%u lets two servers go at once", leader->id);
+    uint32_t before = raft_membership(leader->raft)->count;
+    enum raft_result result = sim_server_order(world, leader, &event);
+    sim_trace_membership(world, leader->id, membership, result);
+    if (result == RAFT_OK)
+        sim_broken(world, "CHANGE", "%u lets two servers go at once: %u of %u are left",
+                   leader->id, membership->count, before);
 }
 
 static void change(struct sim_world *world, struct sim_server *leader)
@@ -164,8 +168,7 @@ static void change(struct sim_world *world, struct sim_server *leader)
     event.change.membership = &membership;
     event.change.size = 50;
     enum raft_result result = sim_server_order(world, leader, &event);
-    sim_trace(world, "%u is asked for a change to %u members: %s", leader->id, membership.count,
-              raft_result_text(result));
+    sim_trace_membership(world, leader->id, &membership, result);
 }
 
 static void transfer(struct sim_world *world, struct sim_server *leader)

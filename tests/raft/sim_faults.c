@@ -16,11 +16,11 @@ static void draw_core(struct sim_random *random, struct sim_profile *profile)
     profile->append_bytes_max = (uint32_t)pick(random, 1, 150, 1000, 65536);
     profile->window_bytes = (uint32_t)pick(random, 200, 1000, 20000, 1000000);
     profile->chunk_bytes = (uint32_t)pick(random, 50, 200, 1000, 100000);
-    profile->threshold = (uint32_t)pick(random, 5, 20, 60, 0);
+    profile->threshold = (uint32_t)pick(random, 5, 20, 60, 300);
     profile->trailing = (uint32_t)pick(random, 0, 2, 10, 30);
     profile->log_max = (uint32_t)pick(random, 128, 256, 1024, 4096);
-    if (profile->threshold == 0)
-        profile->log_max = 4096;
+    if (profile->threshold == 300)
+        profile->log_max = 1024;
 }
 
 static void draw_network(struct sim_random *random, struct sim_profile *profile)
@@ -36,6 +36,9 @@ static void draw_network(struct sim_random *random, struct sim_profile *profile)
     profile->slow_flush_us = election_us * pick(random, 1, 1, 3, 6) / 2;
     profile->skew_ppm = (int32_t)pick(random, 0, 100, 9000, 9000);
     profile->has_reboots = sim_percent(random, 50);
+    profile->is_in_order = sim_percent(random, 50);
+    if (profile->is_in_order)
+        profile->late = profile->doubles = 0;
 }
 
 void sim_profile_draw(struct sim_world *world)
@@ -54,6 +57,10 @@ void sim_profile_draw(struct sim_world *world)
     profile->weight_disk = (uint32_t)pick(random, 0, 0, 5, 20);
     profile->weight_lost = sim_percent(random, 30) ? 3 : 0;
     profile->client_us = election_us / pick(random, 1, 3, 10, 30);
+    /* No more than a small window lets through. */
+    int64_t round_us = 2 * profile->delay_us + profile->jitter_us;
+    if (profile->window_bytes < 1000 && profile->client_us < 4 * round_us)
+        profile->client_us = 4 * round_us;
     profile->has_changes = sim_percent(random, 50);
     profile->has_transfers = sim_percent(random, 40);
     profile->has_witness = sim_percent(random, 25);

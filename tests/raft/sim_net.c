@@ -29,11 +29,18 @@ static void put_on_its_way(struct sim_world *world, struct sim_message *message)
     int64_t delay = profile->delay_us + sim_between(&world->random, 0, profile->jitter_us);
     if (!world->is_calm && sim_chance(&world->random, profile->late))
         delay += sim_between(&world->random, 0, profile->late_us);
-    struct sim_event event = {.at_us = world->now_us + delay,
+    int64_t at_us = world->now_us + delay;
+    int64_t *newest_us = &world->newest_us[message->raft.from][message->raft.to];
+    if (profile->is_in_order && at_us < *newest_us)
+        at_us = *newest_us;
+    *newest_us = at_us;
+    struct sim_event event = {.at_us = at_us,
                               .type = SIM_DELIVER,
                               .server = message->raft.to,
                               .message = message};
     sim_queue_push(&world->queue, event);
+    if (world->queue.count > SIM_STORM)
+        sim_broken(world, "STORM", "%u events wait, most of them messages", world->queue.count);
 }
 
 void sim_net_send(struct sim_world *world, struct sim_message *message)

@@ -65,6 +65,7 @@ void sim_server_start(struct sim_world *world, struct sim_server *server)
     server->outbox_last = &server->outbox;
     sim_log_copy(&server->log, &disk->log);
     server->snapshot = disk->snapshot;
+    server->older_count = 0;
     server->applied = disk->snapshot.raft.index;
     server->applied_chain = disk->snapshot.chain;
     server->write = 0; /* the numbers begin anew with the core */
@@ -73,6 +74,10 @@ void sim_server_start(struct sim_world *world, struct sim_server *server)
     memset(&server->receiving, 0, sizeof(server->receiving));
     server->read_ms = 0;
     load(world, server);
+    /* It may leave out what is kept behind the snapshot; the disk forgets it later. */
+    uint64_t first = raft_first_index(server->raft);
+    if (first > server->log.first && first <= disk->snapshot.raft.index + 1)
+        sim_log_compact(&server->log, first - 1);
     sim_trace(world, "%u starts: term %lu vote %u, log %lu..%lu, snapshot %lu", server->id,
               disk->term, disk->voted_for, disk->log.first, sim_log_last(&disk->log),
               disk->snapshot.raft.index);
@@ -200,7 +205,7 @@ static void on_snapshot(struct sim_world *world, struct sim_server *server,
     if (taken->raft.index > server->disk.snapshot.raft.index)
         server->disk.snapshot = *taken;
     if (taken->raft.index > server->snapshot.raft.index)
-        server->snapshot = *taken;
+        sim_step_hold_snapshot(server, taken);
     world->totals->snapshots_taken++;
     sim_trace(world, "%u has a snapshot at %lu", server->id, taken->raft.index);
     struct raft_event step = {.type = RAFT_SNAPSHOT_TAKEN};

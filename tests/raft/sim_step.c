@@ -68,23 +68,28 @@ static struct sim_entry entry_from_core(struct sim_world *world, const struct si
     made.term = found->term;
     made.size = found->size;
     made.kind = (uint16_t)found->kind;
-    if (found->kind == RAFT_ENTRY_CONFIG)
-        made.config = sim_config_number(world, found->membership);
     return made;
 }
 
-/* The payload of a new entry: out of the message that brought it, or the client's. */
-static uint64_t payload_of(struct sim_world *world, const struct sim_server *server,
-                           const struct raft_event *event, const struct sim_message *source,
-                           uint64_t first_payload, uint64_t index)
+/* The bytes of a new entry: out of the message that brought it, or of whoever asked for it. */
+static void fill_bytes(struct sim_world *world, const struct sim_server *server,
+                       const struct raft_event *event, const struct sim_message *source,
+                       uint64_t payload, uint64_t index, struct sim_entry *entry)
 {
-    if (event->type == RAFT_PROPOSE)
-        return first_payload + (index - world->update.append_first);
+    uint64_t at = index - world->update.append_first;
+    bool is_data = entry->kind == RAFT_ENTRY_DATA, is_config = entry->kind == RAFT_ENTRY_CONFIG;
     if (source != NULL && index > source->raft.index &&
-        index <= source->raft.index + source->count)
-        return source->entries[index - source->raft.index - 1].payload;
-    sim_broken(world, "CONTRACT", "%u appends data at %lu that nobody gave", server->id, index);
-    return 0;
+        index <= source->raft.index + source->count) {
+        const struct sim_entry *got = &source->entries[index - source->raft.index - 1];
+        entry->payload = got->payload;
+        entry->config = got->config;
+    } else if (is_data && event->type == RAFT_PROPOSE && at < event->propose.count)
+        entry->payload = payload + at;
+    else if (is_config && event->type == RAFT_CHANGE)
+        entry->config = sim_config_number(world, event->change.membership);
+    else if (is_data || is_config)
+        sim_broken(world, "CONTRACT", "%u appends data at %lu that nobody gave", server->id,
+                   index);
 }
 
 static void absorb_entries(struct sim_world *world, struct sim_server *server,
@@ -106,8 +111,7 @@ static void absorb_entries(struct sim_world *world, struct sim_server *server,
     for (uint32_t i = 0; i < write->count; i++) {
         uint64_t index = update->append_first + i;
         struct sim_entry entry = entry_from_core(world, server, index);
-        if (entry.kind == RAFT_ENTRY_DATA)
-            entry.payload = payload_of(world, server, event, source, payload, index);
+        fill_bytes(world, server, event, source, payload, index, &entry);
         entry.chain = chain = chain_of(chain, &entry);
         write->entries[i] = entry;
         sim_log_append(&server->log, &entry);
@@ -145,7 +149,7 @@ static void absorb_write(struct sim_world *world, struct sim_server *server,
         write->has_install = true;
         write->keeps_suffix = update->keeps_suffix;
         write->install = server->receiving;
-        server->snapshot = server->receiving;
+        sim_step_hold_snapshot(server, &server->receiving);
         sim_log_install(&server->log, &server->snapshot, update->keeps_suffix);
         world->totals->snapshots_installed++;
     }
@@ -194,6 +198,40 @@ static bool may_send(const struct sim_server *server, const struct sim_message *
     return SIM_IGNORES_AFTER || message->raft.after <= server->disk.durable;
 }
 
+/* The newest snapshot, or one that some server is still being sent. */
+static const struct sim_snapshot *held_snapshot(const struct sim_server *server, uint64_t index)
+{
+    if (server->snapshot.raft.index == index)
+        return &server->snapshot;
+    for (uint32_t i = 0; i < server->older_count; i++)
+        if (server->older[i].raft.index == index)
+            return &server->older[i];
+    return NULL;
+}
+
+/* A newer one takes the place of the newest; of the older ones only those are kept that the core
+ * says it is sending. */
+void sim_step_hold_snapshot(struct sim_server *server, const struct sim_snapshot *newer)
+{
+    const struct raft_membership *membership = raft_membership(server->raft);
+    uint32_t kept = 0;
+    if (server->older_count < SIM_OLDER_MAX)
+        server->older[server->older_count++] = server->snapshot;
+    server->snapshot = *newer;
+    for (uint32_t i = 0; i < server->older_count; i++) {
+        bool is_wanted = false;
+        for (uint32_t m = 0; m < membership->count; m++) {
+            struct raft_peer peer;
+            is_wanted = is_wanted || (raft_peer(server->raft, membership->members[m].id, &peer) &&
+                                      peer.is_snapshotting &&
+                                      peer.snapshot_index == server->older[i].raft.index);
+        }
+        if (is_wanted)
+            server->older[kept++] = server->older[i];
+    }
+    server->older_count = kept;
+}
+
 static struct sim_message *message_of(struct sim_world *world, const struct sim_server *server,
                                       const struct raft_message *raft)
 {
@@ -213,11 +251,13 @@ static struct sim_message *message_of(struct sim_world *world, const struct sim_
     }
     if (raft->type != RAFT_SNAPSHOT)
         return message;
-    if (raft->snapshot == NULL || raft->snapshot->index != server->snapshot.raft.index ||
-        raft->offset + raft->size > raft->snapshot->size)
+    const struct sim_snapshot *held = raft->snapshot == NULL ? NULL
+                                      : held_snapshot(server, raft->snapshot->index);
+    if (held == NULL || raft->offset + raft->size > raft->snapshot->size ||
+        raft->snapshot->term != held->raft.term || raft->snapshot->size != held->raft.size)
         sim_broken(world, "CONTRACT", "%u sends a piece of a snapshot that it has not", server->id);
     else
-        message->snapshot = (struct sim_snapshot){*raft->snapshot, server->snapshot.chain};
+        message->snapshot = (struct sim_snapshot){*raft->snapshot, held->chain};
     return message;
 }
 
@@ -276,8 +316,8 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
     while (server->applied < to) {
         const struct sim_entry *entry = sim_log_at(&server->log, server->applied + 1);
         if (entry == NULL) {
-            sim_broken(world, "MACHINE", "%u applies %lu, which it has not", server->id,
-                       server->applied + 1);
+            sim_broken(world, "MACHINE", "%u is to apply up to %lu and has no %lu: snapshot %lu",
+                       server->id, to, server->applied + 1, server->snapshot.raft.index);
             return;
         }
         server->applied++;

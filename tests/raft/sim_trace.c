@@ -62,6 +62,19 @@ void sim_trace_message(const struct sim_world *world, const struct sim_message *
     printf(" (sent %.2f)\n", (double)message->sent_us / 1000.0);
 }
 
+void sim_trace_membership(const struct sim_world *world, uint32_t by,
+                          const struct raft_membership *membership, enum raft_result result)
+{
+    static const char letters[] = {[RAFT_VOTER] = 'v', [RAFT_LEARNER] = 'l', [RAFT_WITNESS] = 'w'};
+    if (!world->has_trace)
+        return;
+    print_time(world);
+    printf("%u is asked for the members", by);
+    for (uint32_t i = 0; i < membership->count; i++)
+        printf(" %u%c", membership->members[i].id, letters[membership->members[i].kind]);
+    printf(": %s\n", raft_result_text(result));
+}
+
 void sim_trace_update(const struct sim_world *world, const struct sim_server *server)
 {
     const struct raft_update *update = &world->update;
@@ -97,8 +110,8 @@ void sim_trace_profile(const struct sim_world *world)
            "trailing %u, log %u, snapshot every %u\n",
            world->seed, p->election_ms, p->heartbeat_ms, p->append_bytes_max, p->window_bytes,
            p->chunk_bytes, p->trailing, p->log_max, p->threshold);
-    printf("delay %ld + %ld us, loss %u, doubles %u, late %u by %ld us, disk %ld or %ld us\n",
-           p->delay_us, p->jitter_us, p->loss, p->doubles, p->late, p->late_us, p->flush_us,
+    printf("%sdelay %ld + %ld us, loss %u, doubles %u, late %u by %ld us, disk %ld or %ld us\n",
+           p->is_in_order ? "in order, " : "", p->delay_us, p->jitter_us, p->loss, p->doubles, p->late, p->late_us, p->flush_us,
            p->slow_flush_us);
     printf("an accident every %ld us for %ld us (crash %u stop %u cut %u disk %u lost %u), "
            "skew %d ppm, a proposal every %ld us, an order every %ld us\n",

@@ -105,6 +105,7 @@ static void clear(struct sim_world *world)
     world->queue.order = 0;
     sim_check_reset(world->check);
     memset(world->cut, 0, sizeof(world->cut));
+    memset(world->newest_us, 0, sizeof(world->newest_us));
     world->servers_count = world->config_count = 0;
     world->now_us = 0;
     world->payloads = world->heal = world->calm_payload = world->calm_index = 0;
@@ -262,8 +263,10 @@ static void ask(struct sim_world *world)
     if (leader == NULL)
         return;
     uint64_t index = raft_last_index(leader->raft) + 1;
-    if (sim_server_propose(world, leader, 1) == RAFT_OK)
+    enum raft_result result = sim_server_propose(world, leader, 1);
+    if (result == RAFT_OK)
         world->calm_index = index;
+    sim_trace(world, "%u is asked to take a proposal: %s", leader->id, raft_result_text(result));
 }
 
 static void recover(struct sim_world *world)

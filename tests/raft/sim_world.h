@@ -14,6 +14,8 @@ enum {
     SIM_SERVERS_MAX = 16, /* ids 1 ... 16; an id is used once, also after its disk was lost */
     SIM_CONFIGS_MAX = 2048,
     SIM_BACKLOG_MAX = 400, /* what a stopped process's sockets hold; the rest is lost */
+    SIM_OLDER_MAX = 16,
+    SIM_STORM = 4000, /* on their way at once: each message makes more than one */
     SIM_DETAIL_SIZE = 240,
 };
 
@@ -141,6 +143,8 @@ struct sim_server {
     int64_t tick_us; /* when it wants to be woken */
     struct sim_log log; /* as the core has it */
     struct sim_snapshot snapshot;
+    struct sim_snapshot older[SIM_OLDER_MAX]; /* that are still being sent */
+    uint32_t older_count;
     struct sim_disk disk;
     uint64_t write; /* the newest number */
     struct sim_message *outbox, **outbox_last;
@@ -170,6 +174,7 @@ struct sim_profile {
     int32_t skew_ppm;
     int64_t client_us; /* the mean time between proposals */
     int64_t operator_us; /* between orders to change or transfer; 0: none */
+    bool is_in_order; /* links are streams, as TCP makes them */
     bool has_changes, has_transfers, has_witness, has_reboots;
 };
 
@@ -190,6 +195,7 @@ struct sim_world {
     struct sim_queue queue;
     struct sim_server servers[SIM_SERVERS_MAX + 1];
     bool cut[SIM_SERVERS_MAX + 1][SIM_SERVERS_MAX + 1];
+    int64_t newest_us[SIM_SERVERS_MAX + 1][SIM_SERVERS_MAX + 1]; /* arrival on that link */
     struct raft_membership configs[SIM_CONFIGS_MAX];
     uint32_t config_count;
     uint64_t heal; /* which cut is in force */
@@ -272,6 +278,7 @@ bool sim_server_has_core(const struct sim_server *server);
 enum raft_result sim_step(struct sim_world *world, struct sim_server *server,
                           struct raft_event *event, const struct sim_message *source,
                           uint64_t payload);
+void sim_step_hold_snapshot(struct sim_server *server, const struct sim_snapshot *newer);
 void sim_step_send_due(struct sim_world *world, struct sim_server *server);
 void sim_step_lend(struct sim_world *world, const struct sim_entry *entries, uint32_t count);
 
@@ -305,6 +312,8 @@ __attribute__((format(printf, 2, 3))) void sim_trace(const struct sim_world *wor
                                                      const char *format, ...);
 void sim_trace_message(const struct sim_world *world, const struct sim_message *message,
                        const char *arrow);
+void sim_trace_membership(const struct sim_world *world, uint32_t by,
+                          const struct raft_membership *membership, enum raft_result result);
 void sim_trace_update(const struct sim_world *world, const struct sim_server *server);
 void sim_trace_profile(const struct sim_world *world);
 
