@@ -19,4 +19,5 @@ check-lab: all
 include tests/unit/local.mk
 include tests/explorer/local.mk
 include tests/raft/cases.mk
+include tests/raft/local.mk
 include tests/bench/local.mk

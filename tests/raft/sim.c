@@ -136,21 +136,28 @@ struct total {
     bool is_certain; /* it happens in any few hundred seeds, or the simulator is broken */
 };
 
-#define TOTAL(field, certain)                                                                      \
-    {                                                                                              \
-        #field, offsetof(struct sim_totals, field), certain                                        \
+#define TOTAL(field, certain)                               \
+    {                                                       \
+#field, offsetof(struct sim_totals, field), certain \
     }
 
 static int print_totals(const struct options *options, const struct job *jobs)
 {
     static const struct total table[] = {
-        TOTAL(seeds, true),         TOTAL(events, true),
-        TOTAL(elections, true),     TOTAL(commits, true),
-        TOTAL(acknowledged, true),  TOTAL(reads, true),
-        TOTAL(snapshots_taken, true), TOTAL(snapshots_installed, true),
-        TOTAL(crashes, true),       TOTAL(stops, true),
-        TOTAL(storage_failures, true), TOTAL(changes, true),
-        TOTAL(transfers, true),     TOTAL(full, false),
+        TOTAL(seeds, true),
+        TOTAL(events, true),
+        TOTAL(elections, true),
+        TOTAL(commits, true),
+        TOTAL(acknowledged, true),
+        TOTAL(reads, true),
+        TOTAL(snapshots_taken, true),
+        TOTAL(snapshots_installed, true),
+        TOTAL(crashes, true),
+        TOTAL(stops, true),
+        TOTAL(storage_failures, true),
+        TOTAL(changes, true),
+        TOTAL(transfers, true),
+        TOTAL(full, false),
         TOTAL(unlive, false),
     };
     int missing = 0;
@@ -206,10 +213,14 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'},   {"first", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},    {"servers", required_argument, NULL, 'v'},
-        {"seconds", required_argument, NULL, 'd'}, {"jobs", required_argument, NULL, 'j'},
-        {"trace", no_argument, NULL, 't'},         {"keep-going", no_argument, NULL, 'k'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"first", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},
+        {"servers", required_argument, NULL, 'v'},
+        {"seconds", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"trace", no_argument, NULL, 't'},
+        {"keep-going", no_argument, NULL, 'k'},
         {0},
     };
     int c;

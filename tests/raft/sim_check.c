@@ -1,110 +1,18 @@
-/* The invariants. What is known of the history is kept here once for all servers: who led which
- * term and who voted for whom, which entry is committed at which index, and the chain of every
- * entry that was ever in a log. */
+/* The invariants, judged by what is known of the history (sim_history.h). */
 #include "tests/raft/sim_check.h"
+#include "tests/raft/sim_history.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #ifndef SIM_CONSEQUENCES
 #define SIM_CONSEQUENCES 0 /* 1: only what a mistake leads to counts, not the mistake itself */
 #endif
 
-struct term_record {
-    uint32_t leader, life;
-    uint8_t votes[SIM_SERVERS_MAX + 1];
-};
-
-struct chain_record {
-    uint64_t index, term, chain;
-};
-
-struct proposal {
-    uint64_t index, term;
-    uint32_t server;
-    bool is_acknowledged;
-};
-
-struct sim_check {
-    struct term_record *terms;
-    uint64_t term_count, term_capacity;
-    struct sim_committed *committed; /* of index 1 at [1] */
-    uint64_t commit, commit_capacity;
-    uint64_t config_index;
-    uint16_t config;
-    struct chain_record *chains; /* a hash table */
-    uint64_t chain_count, chain_capacity;
-    struct proposal *proposals;
-    uint64_t proposal_count, proposal_capacity;
-    uint64_t acknowledged_to;
-};
-
-struct sim_check *sim_check_new(void)
-{
-    struct sim_check *check = sim_need(calloc(1, sizeof(*check)));
-    check->chain_capacity = 4096;
-    check->chains = sim_need(calloc(check->chain_capacity, sizeof(*check->chains)));
-    check->commit_capacity = 1024;
-    check->committed = sim_need(calloc(check->commit_capacity, sizeof(*check->committed)));
-    check->term_capacity = 64;
-    check->terms = sim_need(calloc(check->term_capacity, sizeof(*check->terms)));
-    return check;
-}
-
-void sim_check_free(struct sim_check *check)
-{
-    free(check->terms);
-    free(check->committed);
-    free(check->chains);
-    free(check->proposals);
-    free(check);
-}
-
-void sim_check_reset(struct sim_check *check)
-{
-    check->term_count = check->commit = check->config_index = check->acknowledged_to = 0;
-    check->chain_count = check->proposal_count = 0;
-    check->config = 1;
-    memset(check->chains, 0, check->chain_capacity * sizeof(*check->chains));
-}
-
-uint64_t sim_check_commit(const struct sim_check *check)
-{
-    return check->commit;
-}
-
-uint64_t sim_check_acknowledged_to(const struct sim_check *check)
-{
-    return check->acknowledged_to;
-}
-
-uint64_t sim_check_config_index(const struct sim_check *check)
-{
-    return check->config_index;
-}
-
-uint16_t sim_check_config(const struct sim_check *check)
-{
-    return check->config;
-}
-
 /* ---- terms and votes */
-
-static struct term_record *term_of(struct sim_check *check, uint64_t term)
-{
-    if (term >= check->term_capacity) {
-        check->term_capacity = term * 2 + 64;
-        check->terms =
-            sim_need(realloc(check->terms, check->term_capacity * sizeof(*check->terms)));
-    }
-    while (check->term_count <= term)
-        check->terms[check->term_count++] = (struct term_record){0};
-    return &check->terms[term];
-}
 
 static void note_vote(struct sim_world *world, uint64_t term, uint32_t from, uint32_t candidate)
 {
-    uint8_t *vote = &term_of(world->check, term)->votes[from];
+    uint8_t *vote = &sim_history_term(world->check, term)->votes[from];
     if (*vote != 0 && *vote != candidate)
         sim_broken(world, "VOTE", "%u votes in term %lu for %u and for %u", from, term, *vote,
                    candidate);
@@ -118,10 +26,11 @@ void sim_check_sent(struct sim_world *world, struct sim_server *server,
     const struct sim_disk *disk = &server->disk;
     if (message->type == RAFT_VOTE_REPLY && message->granted) {
         note_vote(world, message->term, server->id, message->to);
-        if (!SIM_CONSEQUENCES && (disk->term < message->term || (disk->term == message->term &&
-                                                                 disk->voted_for != message->to)))
-            sim_broken(world, "DURABLE", "%u sends its vote for %u in term %lu and has not stored it",
-                       server->id, message->to, message->term);
+        if (!SIM_CONSEQUENCES && (disk->term < message->term ||
+                                  (disk->term == message->term && disk->voted_for != message->to)))
+            sim_broken(world, "DURABLE",
+                       "%u sends its vote for %u in term %lu and has not stored it", server->id,
+                       message->to, message->term);
     }
     if (SIM_CONSEQUENCES || message->type != RAFT_APPEND_REPLY || !message->granted ||
         raft_term(server->raft) != message->term)
@@ -135,27 +44,6 @@ void sim_check_sent(struct sim_world *world, struct sim_server *server,
 }
 
 /* ---- chains: Log Matching */
-
-static struct chain_record *chain_slot(struct sim_check *check, uint64_t index, uint64_t term)
-{
-    uint64_t at = sim_mix(index * 0x9e3779b97f4a7c15ull + term) & (check->chain_capacity - 1);
-    while (check->chains[at].index != 0 &&
-           (check->chains[at].index != index || check->chains[at].term != term))
-        at = (at + 1) & (check->chain_capacity - 1);
-    return &check->chains[at];
-}
-
-static void grow_chains(struct sim_check *check)
-{
-    struct chain_record *old = check->chains;
-    uint64_t count = check->chain_capacity;
-    check->chain_capacity *= 2;
-    check->chains = sim_need(calloc(check->chain_capacity, sizeof(*check->chains)));
-    for (uint64_t i = 0; i < count; i++)
-        if (old[i].index != 0)
-            *chain_slot(check, old[i].index, old[i].term) = old[i];
-    free(old);
-}
 
 static void check_one_change(struct sim_world *world, const struct sim_server *server,
                              uint64_t index)
@@ -176,11 +64,9 @@ void sim_check_appended(struct sim_world *world, struct sim_server *server, uint
                         const struct sim_entry *entry, bool is_own)
 {
     struct sim_check *check = world->check;
-    if (check->chain_count * 2 > check->chain_capacity)
-        grow_chains(check);
-    struct chain_record *record = chain_slot(check, index, entry->term);
+    struct sim_chain *record = sim_history_chain(check, index, entry->term);
     if (record->index == 0) {
-        *record = (struct chain_record){index, entry->term, entry->chain};
+        *record = (struct sim_chain){index, entry->term, entry->chain};
         check->chain_count++;
         if (!is_own)
             sim_broken(world, "MATCHING", "%u gets %lu/%lu that no leader made", server->id, index,
@@ -219,7 +105,8 @@ static bool votes(const struct raft_membership *membership, uint32_t id)
     return sim_is_member(membership, id, &kind) && kind != RAFT_LEARNER;
 }
 
-/* Servers that have a vote in one of them only: with more than one, two majorities need not meet. */
+/* Servers that have a vote in one of them only: with more than one, two majorities need not meet.
+ */
 static uint32_t votes_changed(const struct raft_membership *a, const struct raft_membership *b)
 {
     uint32_t count = 0;
@@ -241,8 +128,7 @@ static uint32_t difference(const struct raft_membership *a, const struct raft_me
     return count;
 }
 
-static void note_committed(struct sim_world *world, const struct sim_server *server,
-                           uint64_t index)
+static void note_committed(struct sim_world *world, const struct sim_server *server, uint64_t index)
 {
     struct sim_check *check = world->check;
     const struct sim_entry *entry = sim_log_at(&server->log, index);
@@ -252,12 +138,11 @@ static void note_committed(struct sim_world *world, const struct sim_server *ser
     }
     if (index >= check->commit_capacity) {
         check->commit_capacity = index * 2 + 1024;
-        check->committed = sim_need(
-            realloc(check->committed, check->commit_capacity * sizeof(*check->committed)));
+        check->committed =
+            sim_need(realloc(check->committed, check->commit_capacity * sizeof(*check->committed)));
     }
-    check->committed[index] =
-        (struct sim_committed){entry->term, raft_term(server->raft), entry->chain,
-                               entry->payload, entry->config};
+    check->committed[index] = (struct sim_committed){entry->term, raft_term(server->raft),
+                                                     entry->chain, entry->payload, entry->config};
     check->commit = index;
     world->totals->commits++;
     if (entry->kind != RAFT_ENTRY_CONFIG)
@@ -276,7 +161,8 @@ static void check_complete(struct sim_world *world, const struct sim_server *lea
     if (index <= leader->snapshot.raft.index ||
         world->check->committed[index].committed_in >= raft_term(leader->raft))
         return;
-    if (!sim_log_chain(&leader->log, index, &chain) || chain != world->check->committed[index].chain)
+    if (!sim_log_chain(&leader->log, index, &chain) ||
+        chain != world->check->committed[index].chain)
         sim_broken(world, "COMPLETE", "%u leads term %lu without the committed %lu/%lu", leader->id,
                    raft_term(leader->raft), index, world->check->committed[index].term);
 }
@@ -330,7 +216,7 @@ static void check_leader(struct sim_world *world, struct sim_server *server,
 {
     struct sim_check *check = world->check;
     uint64_t term = raft_term(server->raft);
-    struct term_record *record = term_of(check, term);
+    struct sim_term *record = sim_history_term(check, term);
     if (record->leader == 0) {
         record->leader = server->id;
         record->life = server->life;
@@ -456,9 +342,9 @@ void sim_check_after(struct sim_world *world, struct sim_server *server,
     if (raft_role(server->raft) == RAFT_LEADER)
         check_leader(world, server, before);
     uint32_t leader = raft_leader(server->raft);
-    if (leader != 0 && term_of(world->check, term)->leader != leader)
+    if (leader != 0 && sim_history_term(world->check, term)->leader != leader)
         sim_broken(world, "ELECTION", "%u takes %u for the leader of term %lu, it is %u",
-                   server->id, leader, term, term_of(world->check, term)->leader);
+                   server->id, leader, term, sim_history_term(world->check, term)->leader);
     check_commit(world, server, before);
     check_fresh(world, server);
     check_read(world, server, before);
@@ -500,27 +386,6 @@ void sim_check_applied(struct sim_world *world, struct sim_server *server, uint6
         sim_broken(world, "DURABLE", "%u applies %lu before it has stored it", server->id, index);
 }
 
-void sim_check_proposed(struct sim_check *check, uint64_t payload, const struct sim_server *server,
-                        uint64_t index, uint64_t term)
-{
-    if (payload >= check->proposal_capacity) {
-        check->proposal_capacity = payload * 2 + 1024;
-        check->proposals = sim_need(
-            realloc(check->proposals, check->proposal_capacity * sizeof(*check->proposals)));
-    }
-    while (check->proposal_count <= payload)
-        check->proposals[check->proposal_count++] = (struct proposal){0};
-    check->proposals[payload] = (struct proposal){index, term, server->id, false};
-}
-
-bool sim_check_proposal_is_here(const struct sim_check *check, uint64_t payload,
-                                const struct sim_server *server, uint64_t index, uint64_t term)
-{
-    const struct proposal *proposal = &check->proposals[payload];
-    return payload < check->proposal_count && proposal->server == server->id &&
-           proposal->index == index && proposal->term == term;
-}
-
 void sim_check_acknowledged(struct sim_world *world, uint64_t index, uint64_t payload)
 {
     struct sim_check *check = world->check;
@@ -536,7 +401,7 @@ void sim_check_end(struct sim_world *world)
 {
     const struct sim_check *check = world->check;
     for (uint64_t payload = 1; payload < check->proposal_count; payload++) {
-        const struct proposal *proposal = &check->proposals[payload];
+        const struct sim_proposal *proposal = &check->proposals[payload];
         if (proposal->is_acknowledged && (proposal->index > check->commit ||
                                           check->committed[proposal->index].payload != payload))
             sim_broken(world, "LOST", "the acknowledged proposal %lu at %lu", payload,

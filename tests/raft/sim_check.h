@@ -61,9 +61,9 @@ void sim_check_proposed(struct sim_check *check, uint64_t payload, const struct 
 bool sim_check_proposal_is_here(const struct sim_check *check, uint64_t payload,
                                 const struct sim_server *server, uint64_t index, uint64_t term);
 
-uint64_t sim_check_commit(const struct sim_check *check);       /* the highest of all */
+uint64_t sim_check_commit(const struct sim_check *check);          /* the highest of all */
 uint64_t sim_check_acknowledged_to(const struct sim_check *check); /* the highest index */
-uint64_t sim_check_config_index(const struct sim_check *check); /* the newest committed one's */
+uint64_t sim_check_config_index(const struct sim_check *check);    /* the newest committed one's */
 uint16_t sim_check_config(const struct sim_check *check);
 
 #endif

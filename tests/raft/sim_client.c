@@ -94,9 +94,8 @@ static uint32_t count_of(const struct raft_membership *membership, enum raft_kin
     return count;
 }
 
-static struct raft_member *member_where(struct sim_world *world,
-                                        struct raft_membership *membership, bool is_dead,
-                                        enum raft_kind kind)
+static struct raft_member *member_where(struct sim_world *world, struct raft_membership *membership,
+                                        bool is_dead, enum raft_kind kind)
 {
     for (uint32_t i = 0; i < membership->count; i++) {
         struct raft_member *member = &membership->members[i];
@@ -151,8 +150,8 @@ static void ask_too_much(struct sim_world *world, struct sim_server *leader,
     enum raft_result result = sim_server_order(world, leader, &event);
     sim_trace_membership(world, leader->id, membership, result);
     if (result == RAFT_OK)
-        sim_broken(world, "CHANGE", "%u lets two servers go at once: %u of %u are left",
-                   leader->id, membership->count, before);
+        sim_broken(world, "CHANGE", "%u lets two servers go at once: %u of %u are left", leader->id,
+                   membership->count, before);
 }
 
 static void change(struct sim_world *world, struct sim_server *leader)

@@ -102,9 +102,8 @@ static void apply_write(struct sim_world *world, struct sim_server *server,
 {
     struct sim_disk *disk = &server->disk;
     if (write->has_hard) {
-        if (write->term < disk->term ||
-            (write->term == disk->term && disk->voted_for != 0 &&
-             write->voted_for != disk->voted_for))
+        if (write->term < disk->term || (write->term == disk->term && disk->voted_for != 0 &&
+                                         write->voted_for != disk->voted_for))
             sim_broken(world, "VOTE", "%u stores term %lu vote %u over term %lu vote %u",
                        server->id, write->term, write->voted_for, disk->term, disk->voted_for);
         disk->term = write->term;

@@ -41,6 +41,24 @@ static void draw_network(struct sim_random *random, struct sim_profile *profile)
         profile->late = profile->doubles = 0;
 }
 
+/* Leader after leader, each gone before or just after its first entries are out: this is where
+ * entries of older terms survive on some servers only (figure 8 of the paper). */
+static void draw_churn(struct sim_random *random, struct sim_profile *profile)
+{
+    int64_t election_us = profile->election_ms * 1000;
+    profile->has_churn = true;
+    profile->append_bytes_max = profile->window_bytes = 1; /* one entry after the other */
+    profile->threshold = 300;
+    profile->log_max = 1024;
+    profile->delay_us = 300;
+    profile->jitter_us = pick(random, 1000, 3000, 10000, election_us / 10);
+    profile->loss = (uint32_t)pick(random, 0, 20000, 100000, 300000);
+    profile->down_us = election_us * pick(random, 1, 1, 2, 4);
+    profile->client_us = election_us / pick(random, 3, 10, 20, 30);
+    profile->operator_us = 0;
+    profile->has_changes = profile->has_transfers = profile->has_witness = false;
+}
+
 void sim_profile_draw(struct sim_world *world)
 {
     struct sim_random *random = &world->random;
@@ -66,6 +84,8 @@ void sim_profile_draw(struct sim_world *world)
     profile->has_witness = sim_percent(random, 25);
     if (profile->has_changes || profile->has_transfers)
         profile->operator_us = election_us * pick(random, 1, 2, 4, 8);
+    if (sim_percent(random, 10))
+        draw_churn(random, profile);
 }
 
 void sim_fault_next(struct sim_world *world)
@@ -73,10 +93,22 @@ void sim_fault_next(struct sim_world *world)
     if (world->profile.fault_us == 0 || world->is_calm)
         return;
     int64_t most = world->profile.fault_us;
-    struct sim_event event = {
-        .at_us = world->now_us + sim_between(&world->random, most / 10, 2 * most),
-        .type = SIM_FAULT};
+    struct sim_event event = {.at_us =
+                                  world->now_us + sim_between(&world->random, most / 10, 2 * most),
+                              .type = SIM_FAULT};
     sim_queue_push(&world->queue, event);
+}
+
+void sim_fault_depose(struct sim_world *world, const struct sim_server *leader)
+{
+    const struct sim_profile *profile = &world->profile;
+    int64_t most = 3 * (profile->delay_us + profile->jitter_us) + 2 * profile->flush_us;
+    struct sim_event event = {.at_us = world->now_us + sim_between(&world->random, 0, most),
+                              .type = SIM_DEPOSE,
+                              .server = leader->id,
+                              .life = leader->life};
+    if (!world->is_calm && sim_percent(&world->random, 80))
+        sim_queue_push(&world->queue, event);
 }
 
 /* The leader is hit more often than chance would have it. */
@@ -140,10 +172,10 @@ static void strike_disk(struct sim_world *world, struct sim_server *server)
 static void strike_link(struct sim_world *world)
 {
     sim_net_cut(world);
-    struct sim_event event = {
-        .at_us = world->now_us + sim_between(&world->random, 1000, world->profile.down_us),
-        .type = SIM_HEAL,
-        .number = ++world->heal};
+    struct sim_event event = {.at_us = world->now_us +
+                                       sim_between(&world->random, 1000, world->profile.down_us),
+                              .type = SIM_HEAL,
+                              .number = ++world->heal};
     sim_queue_push(&world->queue, event);
 }
 

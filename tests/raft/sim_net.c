@@ -27,17 +27,17 @@ static void put_on_its_way(struct sim_world *world, struct sim_message *message)
 {
     const struct sim_profile *profile = &world->profile;
     int64_t delay = profile->delay_us + sim_between(&world->random, 0, profile->jitter_us);
-    if (!world->is_calm && sim_chance(&world->random, profile->late))
+    /* What is seldom sent is late as often as the rest taken together. */
+    bool is_rare = message->raft.type == RAFT_VOTE || message->raft.type == RAFT_TIMEOUT_NOW;
+    if (!world->is_calm && sim_chance(&world->random, is_rare ? profile->late * 10 : profile->late))
         delay += sim_between(&world->random, 0, profile->late_us);
     int64_t at_us = world->now_us + delay;
     int64_t *newest_us = &world->newest_us[message->raft.from][message->raft.to];
     if (profile->is_in_order && at_us < *newest_us)
         at_us = *newest_us;
     *newest_us = at_us;
-    struct sim_event event = {.at_us = at_us,
-                              .type = SIM_DELIVER,
-                              .server = message->raft.to,
-                              .message = message};
+    struct sim_event event = {
+        .at_us = at_us, .type = SIM_DELIVER, .server = message->raft.to, .message = message};
     sim_queue_push(&world->queue, event);
     if (world->queue.count > SIM_STORM)
         sim_broken(world, "STORM", "%u events wait, most of them messages", world->queue.count);

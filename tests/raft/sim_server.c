@@ -216,8 +216,8 @@ static void on_snapshot(struct sim_world *world, struct sim_server *server,
 
 static void on_restart(struct sim_world *world, struct sim_server *server)
 {
-    server->disk.is_failing = server->disk.is_failing && !world->is_calm &&
-                              sim_percent(&world->random, 30);
+    server->disk.is_failing =
+        server->disk.is_failing && !world->is_calm && sim_percent(&world->random, 30);
     sim_server_start(world, server);
 }
 
@@ -294,6 +294,8 @@ void sim_server_on_event(struct sim_world *world, struct sim_event *event)
         on_restart(world, server);
     else if (!is_void && event->type == SIM_CONTINUE)
         sim_server_continue(world, server);
+    else if (!is_void && event->type == SIM_DEPOSE && !world->is_calm)
+        sim_server_crash(world, server, -1);
     else if (!is_void && server->state == SIM_STOPPED) {
         keep_for_later(server, event);
         return;

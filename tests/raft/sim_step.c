@@ -25,8 +25,8 @@ void sim_step_lend(struct sim_world *world, const struct sim_entry *entries, uin
 {
     if (count > world->scratch_capacity) {
         world->scratch_capacity = count + 64;
-        world->scratch = sim_need(
-            realloc(world->scratch, world->scratch_capacity * sizeof(*world->scratch)));
+        world->scratch =
+            sim_need(realloc(world->scratch, world->scratch_capacity * sizeof(*world->scratch)));
     }
     uint32_t memberships = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -88,8 +88,7 @@ static void fill_bytes(struct sim_world *world, const struct sim_server *server,
     else if (is_config && event->type == RAFT_CHANGE)
         entry->config = sim_config_number(world, event->change.membership);
     else if (is_data || is_config)
-        sim_broken(world, "CONTRACT", "%u appends data at %lu that nobody gave", server->id,
-                   index);
+        sim_broken(world, "CONTRACT", "%u appends data at %lu that nobody gave", server->id, index);
 }
 
 static void absorb_entries(struct sim_world *world, struct sim_server *server,
@@ -187,8 +186,8 @@ static void absorb_chunk(struct sim_world *world, struct sim_server *server,
     if (install->index != got->index || install->term != got->term ||
         server->received != install->size)
         sim_broken(world, "CONTRACT", "%u installs %lu/%lu of %lu bytes, got %lu/%lu of %lu",
-                   server->id, install->index, install->term, install->size, got->index,
-                   got->term, server->received);
+                   server->id, install->index, install->term, install->size, got->index, got->term,
+                   server->received);
 }
 
 /* ---- messages */
@@ -251,8 +250,8 @@ static struct sim_message *message_of(struct sim_world *world, const struct sim_
     }
     if (raft->type != RAFT_SNAPSHOT)
         return message;
-    const struct sim_snapshot *held = raft->snapshot == NULL ? NULL
-                                      : held_snapshot(server, raft->snapshot->index);
+    const struct sim_snapshot *held =
+        raft->snapshot == NULL ? NULL : held_snapshot(server, raft->snapshot->index);
     if (held == NULL || raft->offset + raft->size > raft->snapshot->size ||
         raft->snapshot->term != held->raft.term || raft->snapshot->size != held->raft.size)
         sim_broken(world, "CONTRACT", "%u sends a piece of a snapshot that it has not", server->id);
@@ -269,8 +268,8 @@ static void absorb_messages(struct sim_world *world, struct sim_server *server)
         if (raft->from != server->id || raft->to == 0 || raft->to > SIM_SERVERS_MAX ||
             raft->to == server->id || raft->after > server->write) {
             sim_broken(world, "CONTRACT", "%u sends %s from %u to %u after write %lu of %lu",
-                       server->id, raft_message_name(raft->type), raft->from, raft->to,
-                       raft->after, server->write);
+                       server->id, raft_message_name(raft->type), raft->from, raft->to, raft->after,
+                       server->write);
             return;
         }
         struct sim_message *message = message_of(world, server, raft);
@@ -316,7 +315,7 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
     while (server->applied < to) {
         const struct sim_entry *entry = sim_log_at(&server->log, server->applied + 1);
         if (entry == NULL) {
-            sim_broken(world, "MACHINE", "%u is to apply up to %lu and has no %lu: snapshot %lu",
+            sim_broken(world, "CONTRACT", "%u is to apply up to %lu and has no %lu: snapshot %lu",
                        server->id, to, server->applied + 1, server->snapshot.raft.index);
             return;
         }
@@ -330,12 +329,15 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
     }
 }
 
-/* A snapshot of it now and then; it is durable a while later. A witness has no state machine. */
+/* A snapshot of it now and then, or when the log is getting full; it is durable a while later. A
+ * witness has no state machine. */
 static void take_snapshot(struct sim_world *world, struct sim_server *server)
 {
     uint32_t threshold = world->profile.threshold;
     enum raft_kind kind = RAFT_VOTER;
-    if (threshold == 0 || server->is_snapshotting || server->state != SIM_RUNNING ||
+    if (server->log.count > server->params.log_max / 2)
+        threshold = 1;
+    if (server->is_snapshotting || server->state != SIM_RUNNING ||
         server->applied < server->snapshot.raft.index + threshold)
         return;
     sim_is_member(raft_membership(server->raft), server->id, &kind);
@@ -345,17 +347,17 @@ static void take_snapshot(struct sim_world *world, struct sim_server *server)
     taken->raft.index = server->applied;
     taken->raft.term = raft_term_of(server->raft, server->applied);
     taken->raft.size = 100 + server->applied % 2000;
-    taken->raft.membership = *raft_membership_at(server->raft, server->applied,
-                                                 &taken->raft.membership_index);
+    taken->raft.membership =
+        *raft_membership_at(server->raft, server->applied, &taken->raft.membership_index);
     taken->chain = server->applied_chain;
     server->is_snapshotting = true;
     int64_t most = server->disk.is_slow ? world->profile.slow_flush_us : world->profile.flush_us;
-    struct sim_event event = {
-        .at_us = world->now_us + sim_between(&world->random, most / 4, 10 * most),
-        .type = SIM_SNAPSHOT,
-        .server = server->id,
-        .life = server->life,
-        .snapshot = taken};
+    struct sim_event event = {.at_us =
+                                  world->now_us + sim_between(&world->random, most / 4, 10 * most),
+                              .type = SIM_SNAPSHOT,
+                              .server = server->id,
+                              .life = server->life,
+                              .snapshot = taken};
     sim_queue_push(&world->queue, event);
 }
 
@@ -420,6 +422,9 @@ enum raft_result sim_step(struct sim_world *world, struct sim_server *server,
         return result;
     }
     absorb_messages(world, server);
+    if (world->profile.has_churn && before.role != RAFT_LEADER &&
+        raft_role(server->raft) == RAFT_LEADER)
+        sim_fault_depose(world, server);
     take_snapshot(world, server);
     set_tick(world, server);
     return result;

@@ -141,6 +141,7 @@ static void handle(struct sim_world *world, struct sim_event *event)
     case SIM_CONNECTED:
     case SIM_RESTART:
     case SIM_CONTINUE:
+    case SIM_DEPOSE:
         sim_server_on_event(world, event);
         break;
     case SIM_HEAL:

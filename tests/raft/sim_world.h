@@ -86,6 +86,7 @@ enum sim_event_type {
     SIM_CONTINUE,
     SIM_HEAL,
     SIM_FAULT, /* time for the next accident */
+    SIM_DEPOSE,
     SIM_CLIENT,
     SIM_OPERATOR,
 };
@@ -124,10 +125,10 @@ enum sim_state {
 };
 
 enum sim_ambush { /* where the next crash hits */
-    SIM_NO_AMBUSH,
-    SIM_BEFORE_DURABLE,
-    SIM_BEFORE_SEND,
-    SIM_AFTER_STEP,
+                  SIM_NO_AMBUSH,
+                  SIM_BEFORE_DURABLE,
+                  SIM_BEFORE_SEND,
+                  SIM_AFTER_STEP,
 };
 
 struct sim_server {
@@ -140,7 +141,7 @@ struct sim_server {
     bool is_witness;   /* meant to be one */
     int64_t offset_ms; /* of its clock */
     int32_t ppm;
-    int64_t tick_us; /* when it wants to be woken */
+    int64_t tick_us;    /* when it wants to be woken */
     struct sim_log log; /* as the core has it */
     struct sim_snapshot snapshot;
     struct sim_snapshot older[SIM_OLDER_MAX]; /* that are still being sent */
@@ -164,7 +165,7 @@ struct sim_server {
 struct sim_profile {
     int64_t election_ms, heartbeat_ms;
     uint32_t append_bytes_max, window_bytes, chunk_bytes, trailing, log_max, threshold;
-    int64_t delay_us, jitter_us; /* of messages */
+    int64_t delay_us, jitter_us;  /* of messages */
     uint32_t loss, doubles, late; /* per million */
     int64_t late_us;
     int64_t flush_us, slow_flush_us;
@@ -172,9 +173,10 @@ struct sim_profile {
     int64_t down_us;  /* the longest time a server is down or a link cut */
     uint32_t weight_crash, weight_stop, weight_cut, weight_disk, weight_lost;
     int32_t skew_ppm;
-    int64_t client_us; /* the mean time between proposals */
+    int64_t client_us;   /* the mean time between proposals */
     int64_t operator_us; /* between orders to change or transfer; 0: none */
-    bool is_in_order; /* links are streams, as TCP makes them */
+    bool has_churn;      /* no leader lasts */
+    bool is_in_order;    /* links are streams, as TCP makes them */
     bool has_changes, has_transfers, has_witness, has_reboots;
 };
 
@@ -298,6 +300,7 @@ void sim_net_tell_connected(struct sim_world *world, uint32_t server, uint32_t p
 void sim_profile_draw(struct sim_world *world);
 void sim_fault_next(struct sim_world *world);
 void sim_fault_strike(struct sim_world *world);
+void sim_fault_depose(struct sim_world *world, const struct sim_server *leader);
 void sim_fault_end_all(struct sim_world *world);
 
 /* ---- sim_client.c */
