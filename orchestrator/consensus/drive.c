@@ -484,10 +484,21 @@ static void keep_snapshot(struct engine *engine, struct kept_snapshot *snapshot)
 {
     struct raft_event event = {.type = RAFT_SNAPSHOT_TAKEN,
                                .taken = {.index = snapshot->index, .size = snapshot->size}};
+    struct raft_membership membership;
+    struct stored_snapshot stored;
+    struct errbuf e;
     snapshot->next = engine->kept;
     engine->kept = snapshot;
-    if (snapshot->index > raft_snapshot(engine->raft)->index)
+    if (snapshot->index > raft_snapshot(engine->raft)->index) {
+        int err = stored_snapshot_open(&stored, snapshot->bytes, snapshot->size, &e);
+        PRE(err == ERR_OK && stored.packed != NULL);
+        err = membership_from_message(stored.packed->membership, &membership, &e);
+        PRE(err == ERR_OK);
+        event.taken.membership = &membership;
+        event.taken.membership_index = stored.membership_index;
         drive_step(engine, &event);
+        stored_snapshot_close(&stored);
+    }
     prune_kept(engine);
 }
 
@@ -555,7 +566,7 @@ static void on_stored_entry(void *data, const struct store_entry *stored)
 }
 
 /* Before any configuration entry: a founder is alone, whoever joins knows of nobody. */
-static Ephor__Membership *first_membership(const struct engine *engine)
+Ephor__Membership *drive_first_membership(const struct engine *engine)
 {
     Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
     Ephor__ClusterMember self = EPHOR__CLUSTER_MEMBER__INIT;
@@ -579,8 +590,8 @@ static int load_snapshot(struct engine *engine, struct raft_snapshot *meta, stru
     if (err != ERR_OK)
         return err;
     err = stored_snapshot_open(&opened, stored.bytes, stored.size, e);
-    Ephor__Membership *m =
-        opened.packed != NULL ? roster_copy(opened.packed->membership) : first_membership(engine);
+    Ephor__Membership *m = opened.packed != NULL ? roster_copy(opened.packed->membership)
+                                                 : drive_first_membership(engine);
     size_t size = stored.size;
     struct kept_snapshot *kept = NULL;
     if (err == ERR_OK && stored.index > 0 && opened.packed == NULL) {
@@ -656,6 +667,7 @@ void drive_close(struct engine *engine)
     }
     log_cache_close(&engine->cache);
     roster_close(&engine->roster);
+    roster_close(&engine->applied_roster);
     buf_close(&engine->packed);
     buf_close(&engine->incoming);
     free(engine->raft);

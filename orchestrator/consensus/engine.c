@@ -124,6 +124,9 @@ static bool hand_on_snapshot(struct engine *engine)
     int err = stored_snapshot_open(&stored, kept->bytes, kept->size, &e);
     PRE(err == ERR_OK);
     engine->applied = kept->index;
+    roster_close(&engine->applied_roster);
+    roster_init(&engine->applied_roster, stored.membership_index,
+                roster_copy(stored.packed->membership));
     engine->is_calling_back = true;
     if (!drive_is_witness(engine))
         engine->callbacks->on_snapshot(engine->data, kept->index, kept->term, stored.state,
@@ -152,6 +155,9 @@ static void hand_on_entry(struct engine *engine)
         engine->is_calling_back = true;
         engine->callbacks->on_entry(engine->data, index, entry->term, entry->bytes, entry->size);
         engine->is_calling_back = false;
+    } else if (entry->kind == RAFT_ENTRY_CONFIG) {
+        roster_adopt(&engine->applied_roster, index,
+                     ephor__membership__unpack(NULL, entry->size, entry->bytes));
     }
     log_entry_drop(entry);
 }
@@ -438,6 +444,8 @@ int engine_open(struct loop *loop, const struct engine_params *params, struct en
     }
     engine->apply_to = raft_snapshot(engine->raft)->index;
     engine->applied = engine->apply_to > 0 ? 0 : raft_first_index(engine->raft) - 1;
+    if (engine->apply_to == 0) /* otherwise the snapshot brings it */
+        roster_init(&engine->applied_roster, 0, drive_first_membership(engine));
     drive_arm(engine);
     start_soon(engine, 0);
     *result = engine;
@@ -567,9 +575,10 @@ void engine_snapshot(struct engine *engine, uint64_t index, const void *bytes, s
     if (engine->has_failed || index <= engine->snapshots.index)
         return;
     uint64_t membership_index;
-    raft_membership_at(engine->raft, index, &membership_index);
-    void *packed = stored_snapshot_pack(roster_at(&engine->roster, index), membership_index, bytes,
-                                        size, &packed_size);
+    const Ephor__Membership *members = roster_at(&engine->applied_roster, index, &membership_index);
+    if (members == NULL)
+        return; /* the members changed twice since: the next one will do */
+    void *packed = stored_snapshot_pack(members, membership_index, bytes, size, &packed_size);
     if (packed == NULL) {
         log_warning("snapshot", "out of memory for a snapshot of %zu bytes", size);
         return;

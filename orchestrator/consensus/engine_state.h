@@ -54,7 +54,8 @@ struct engine {
     struct raft *raft;
     struct raft_update *update;
     struct log_cache cache;
-    struct roster roster;
+    struct roster roster;         /* as the log says */
+    struct roster applied_roster; /* as of what was handed on: for snapshots */
     struct held_message *held, **held_end;
     struct buf packed;   /* scratch */
     struct buf incoming; /* chunks of a snapshot */
@@ -85,6 +86,9 @@ struct engine {
 
 /* Read what the storage holds and start the core with it; blocking. */
 int drive_load(struct engine *engine, struct errbuf *e);
+
+/* The members before any configuration entry; heap. NULL: out of memory. */
+Ephor__Membership *drive_first_membership(const struct engine *engine);
 
 /* One event through the core: cache, draft and messages follow. */
 enum raft_result drive_step(struct engine *engine, struct raft_event *event);

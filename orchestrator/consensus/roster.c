@@ -2,6 +2,7 @@
 
 #include "orchestrator/base/contract.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,9 +76,14 @@ void roster_revert(struct roster *roster)
     roster->before = NULL;
 }
 
-const Ephor__Membership *roster_at(const struct roster *roster, uint64_t index)
+const Ephor__Membership *roster_at(const struct roster *roster, uint64_t index,
+                                   uint64_t *membership_index)
 {
-    return roster->index <= index || roster->before == NULL ? roster->now : roster->before;
+    bool is_now = roster->index <= index;
+    *membership_index = is_now ? roster->index : roster->index_before;
+    if (is_now)
+        return roster->now;
+    return roster->index_before <= index ? roster->before : NULL;
 }
 
 void *stored_snapshot_pack(const Ephor__Membership *m, uint64_t membership_index, const void *state,

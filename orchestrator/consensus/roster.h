@@ -31,8 +31,9 @@ void roster_adopt(struct roster *roster, uint64_t index, Ephor__Membership *m);
 /* The newest configuration entry was truncated. */
 void roster_revert(struct roster *roster);
 
-/* The one in force at that index. */
-const Ephor__Membership *roster_at(const struct roster *roster, uint64_t index);
+/* The one in force at that index; NULL: it is not known any more. */
+const Ephor__Membership *roster_at(const struct roster *roster, uint64_t index,
+                                   uint64_t *membership_index);
 
 /* ---- snapshots: what the state machine gave, with the membership, as one block of bytes */
 

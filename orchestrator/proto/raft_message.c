@@ -66,6 +66,7 @@ static void fill(const struct raft_message *from, Ephor__RaftMessage *to)
     to->commit = from->commit;
     to->sent_ms = from->sent_ms;
     to->offset = from->offset;
+    to->flight = from->flight;
 }
 
 static int pack(const Ephor__RaftMessage *m, struct buf *out)
@@ -197,7 +198,8 @@ static void open_message(struct raft_mail *mail, uint32_t from, uint32_t to)
                                           .refused = m->refused,
                                           .commit = m->commit,
                                           .sent_ms = m->sent_ms,
-                                          .offset = m->offset};
+                                          .offset = m->offset,
+                                          .flight = m->flight};
 }
 
 int raft_mail_open(struct raft_mail *mail, uint32_t from, uint32_t to, const void *bytes,

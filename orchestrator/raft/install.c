@@ -56,7 +56,8 @@ void install_on_reply(struct raft *raft, struct raft_update *update, const struc
         return;
     uint32_t i = (uint32_t)(p - raft->progress);
     if (m->granted) {
-        if (progress_matched(raft, p, m->index))
+        p->installed = m->index;
+        if (progress_matched(raft, p, p->flight, m->index))
             replication_commit(raft, update);
         if (raft->role == RAFT_LEADER)
             replication_send(raft, update, i);
@@ -149,16 +150,19 @@ void install_on_snapshot(struct raft *raft, struct raft_update *update,
 
 /* ---- the own snapshots */
 
-void install_on_taken(struct raft *raft, struct raft_update *update, uint64_t index, uint64_t size)
+void install_on_taken(struct raft *raft, struct raft_update *update, const struct raft_event *event)
 {
+    uint64_t index = event->taken.index;
     if (index <= raft->snapshot.index)
         return;
     PRE(index <= raft->applied && trail_has(raft, index));
+    PRE(event->taken.membership_index <= index && event->taken.membership->count > 0);
     struct raft_snapshot *s = &raft->snapshot;
     s->index = index;
     s->term = trail_term(raft, index);
-    s->size = size;
-    s->membership = *raft_membership_at(raft, index, &s->membership_index);
+    s->size = event->taken.size;
+    s->membership = *event->taken.membership;
+    s->membership_index = event->taken.membership_index;
     /* Members that are only a little behind shall not need the snapshot. */
     if (index <= raft->params.trailing || index - raft->params.trailing < raft->first)
         return;

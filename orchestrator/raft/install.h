@@ -14,6 +14,7 @@ void install_on_snapshot(struct raft *raft, struct raft_update *update,
 void install_on_reply(struct raft *raft, struct raft_update *update, const struct raft_message *m);
 
 /* The own state machine's snapshot of everything up to `index` is durable. */
-void install_on_taken(struct raft *raft, struct raft_update *update, uint64_t index, uint64_t size);
+void install_on_taken(struct raft *raft, struct raft_update *update,
+                      const struct raft_event *event);
 
 #endif

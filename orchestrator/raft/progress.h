@@ -10,12 +10,14 @@ void progress_init(const struct raft *raft, struct progress *p);
 /* What was under way is lost or in doubt: find out anew. What has matched stays so. */
 void progress_probe(struct progress *p);
 
-/* It has everything up to `match`, durably. False: that is nothing new. */
-bool progress_matched(const struct raft *raft, struct progress *p, uint64_t match);
+/* It has everything up to `match`, durably, as it answered to a request of that flight. False: that
+ * is nothing new. Only an answer to the probe itself ends probing. */
+bool progress_matched(const struct raft *raft, struct progress *p, uint32_t flight, uint64_t match);
 
-/* It refused a request whose previous entry was `refused`; the logs may agree at `hint`. False: an
- * old answer, which says nothing any more. */
-bool progress_refused(struct progress *p, uint64_t refused, uint64_t hint);
+/* It refused a request of that flight whose previous entry was `refused`; the logs may agree at
+ * `hint`. False: an old answer, which says nothing any more. One refusal begins one new flight:
+ * otherwise each of a window's refusals would send the whole window again. */
+bool progress_refused(struct progress *p, uint32_t flight, uint64_t refused, uint64_t hint);
 
 /* May entries be sent to it now? */
 bool progress_may_send(const struct raft *raft, const struct progress *p);

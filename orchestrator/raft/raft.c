@@ -43,8 +43,10 @@ struct raft *raft_init(void *block, const struct raft_params *params, uint64_t t
 
 void raft_load(struct raft *raft, uint64_t index, const struct raft_entry *entry)
 {
-    if (raft->count == 0 && index <= raft->snapshot.index && index < raft->first) {
-        raft->first = index + 1; /* the oldest one kept: what it says is its term */
+    bool is_oldest = raft->first == raft->snapshot.index + 1 && index < raft->first;
+    bool is_too_old = index + raft->params.trailing <= raft->snapshot.index;
+    if (raft->count == 0 && (is_oldest || is_too_old)) {
+        raft->first = index + 1; /* all that it says is its term */
         raft->first_term = entry->term;
         return;
     }
@@ -211,7 +213,7 @@ static void dispatch(struct raft *raft, struct raft_update *update, const struct
         update->result = transfer_start(raft, update, event->transfer_to);
         return;
     case RAFT_SNAPSHOT_TAKEN:
-        install_on_taken(raft, update, event->taken.index, event->taken.size);
+        install_on_taken(raft, update, event);
         return;
     case RAFT_CONNECTED:
         on_connected(raft, update, event->peer);
@@ -344,16 +346,6 @@ const struct raft_membership *raft_membership(const struct raft *raft)
 uint64_t raft_membership_index(const struct raft *raft)
 {
     return raft->config.index;
-}
-
-const struct raft_membership *raft_membership_at(const struct raft *raft, uint64_t index,
-                                                 uint64_t *membership_index)
-{
-    const struct config *config =
-        raft->config.index <= index ? &raft->config : &raft->config_before;
-    PRE(config->index <= index);
-    *membership_index = config->index;
-    return &config->membership;
 }
 
 /* A server that answered a request of this term was not yet in a newer one when that request was

@@ -8,7 +8,10 @@
  *   2. send each message as soon as the write numbered `message.after` is durable, or never: any
  *      message may be lost, doubled, late or out of order;
  *   3. say RAFT_PERSISTED when writes are durable, with the last entry that is durable then;
- *   4. hand the entries up to `apply_to` to the state machine, in order, once.
+ *   4. hand the entries up to `apply_to` to the state machine, in order, once; entries that an
+ *      installed snapshot stands for come as that snapshot;
+ *   5. take a snapshot of the state machine before the log is half full, also on a follower, and
+ *      keep older ones while raft_peer() names them.
  * Entry and snapshot bytes stay with the driver; the core knows index, term, kind and size, and
  * the membership that a RAFT_ENTRY_CONFIG entry carries.
  *
@@ -104,6 +107,7 @@ struct raft_message {
     uint64_t refused;    /* APPEND_REPLY refused: the `index` of the request */
     uint64_t commit;     /* APPEND */
     int64_t sent_ms;     /* APPEND, SNAPSHOT: the leader's clock; the reply gives it back */
+    uint32_t flight;     /* APPEND: counts the leader's new beginnings; likewise */
     uint32_t count;      /* APPEND: entries index + 1 ... index + count */
     const struct raft_entry *entries; /* received APPEND: borrowed for the step */
     uint64_t offset; /* SNAPSHOT: of this chunk; SNAPSHOT_REPLY: bytes received so far */
@@ -118,7 +122,7 @@ enum raft_event_type {
     RAFT_RECEIVE,        /* a message */
     RAFT_PERSISTED,      /* writes are durable */
     RAFT_PROPOSE,        /* entries, while leading */
-    RAFT_CHANGE,         /* the membership, while leading: by one server */
+    RAFT_CHANGE,         /* the membership, while leading: by one vote at most */
     RAFT_TRANSFER,       /* leadership, to another voter */
     RAFT_SNAPSHOT_TAKEN, /* of the own state machine; durable */
     RAFT_CONNECTED,      /* a peer can be reached again: what was under way is lost */
@@ -147,6 +151,10 @@ struct raft_event {
         struct {
             uint64_t index; /* <= the last `apply_to` */
             uint64_t size;
+            /* In force at that index: the driver has seen it go by when it handed entries on.
+             * Borrowed. */
+            const struct raft_membership *membership;
+            uint64_t membership_index;
         } taken;
         uint32_t peer;
     };
@@ -160,7 +168,7 @@ enum raft_result {
     RAFT_TRANSFERRING,   /* leadership is on its way to another server */
     RAFT_FULL,           /* the log has no room until a snapshot is taken */
     RAFT_CHANGE_PENDING, /* one change at a time, and not before this term has committed */
-    RAFT_CHANGE_INVALID, /* it differs by more than one server, or leaves no voter */
+    RAFT_CHANGE_INVALID, /* it differs by more than one vote, or leaves no voter */
     RAFT_NOT_CAUGHT_UP,  /* the server's log is too far behind to be given a vote */
     RAFT_NO_TARGET,      /* nobody to hand over to */
 };
@@ -209,8 +217,8 @@ size_t raft_size_bytes(uint32_t log_max);
 struct raft *raft_init(void *block, const struct raft_params *params, uint64_t term,
                        uint32_t voted_for, const struct raft_snapshot *snapshot);
 
-/* Give it its durable entries, in order, from the one that follows `first_index - 1`; first_index
- * may be lower than the snapshot's (entries that were kept behind it). */
+/* Give it its durable entries, in order; the first one may lie before the snapshot's index, and
+ * those that are older than what is kept behind a snapshot are not taken into memory. */
 void raft_load(struct raft *raft, uint64_t index, const struct raft_entry *entry);
 
 /* Everything is loaded. A server that just started behaves as if it had heard from a leader now:
@@ -234,15 +242,12 @@ uint64_t raft_durable_write(const struct raft *raft); /* of the last RAFT_PERSIS
 uint64_t raft_first_index(const struct raft *raft);
 uint64_t raft_last_index(const struct raft *raft);
 uint64_t raft_term_of(const struct raft *raft, uint64_t index); /* 0: not in the log */
+/* What a member of the log is, but for its bytes and its membership, which are the driver's. */
 const struct raft_entry *raft_entry_of(const struct raft *raft, uint64_t index,
                                        struct raft_entry *entry);
 const struct raft_snapshot *raft_snapshot(const struct raft *raft);
 const struct raft_membership *raft_membership(const struct raft *raft); /* the newest in the log */
 uint64_t raft_membership_index(const struct raft *raft);
-
-/* The membership in force at an applied index, for the snapshot taken there. */
-const struct raft_membership *raft_membership_at(const struct raft *raft, uint64_t index,
-                                                 uint64_t *membership_index);
 
 /* The C of the lease protocol: at this moment of the clock of `now_ms` a quorum still took this
  * server for the leader of its present term; INT64_MIN: nobody can say so. It is the send time of

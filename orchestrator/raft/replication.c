@@ -8,8 +8,9 @@
 #include "orchestrator/raft/transfer.h"
 #include "orchestrator/raft/update.h"
 
-/* Entries that no proposal may take: for the no-op of the next term and for configurations. */
-enum { RESERVED = 16 };
+/* Room that no proposal may take: for the no-ops of coming terms and for configurations. And what
+ * is not committed may not fill the log, for only what is can leave it. */
+enum { RESERVED_PART = 8, UNCOMMITTED_PART = 4 };
 
 /* ---- commit */
 
@@ -32,7 +33,8 @@ void replication_commit(struct raft *raft, struct raft_update *update)
         leave_if_removed(raft, update);
     }
     uint64_t ready = raft->commit < raft->persisted ? raft->commit : raft->persisted;
-    if (ready > raft->applied)
+    /* Entries that a snapshot stands for are applied by it, once it is durable. */
+    if (ready > raft->applied && ready >= raft->snapshot.index)
         raft->applied = ready;
     update->apply_to = raft->applied;
 }
@@ -64,6 +66,7 @@ static void send_append(struct raft *raft, struct raft_update *update, uint32_t 
     m->index_term = trail_term(raft, m->index);
     m->commit = raft->commit;
     m->sent_ms = raft->now_ms;
+    m->flight = p->flight;
     m->count = count;
     progress_sent(raft, p, count);
 }
@@ -139,9 +142,12 @@ static enum raft_result judge_leader(const struct raft *raft, uint64_t count)
 enum raft_result replication_propose(struct raft *raft, struct raft_update *update,
                                      const uint32_t *sizes, uint32_t count)
 {
-    enum raft_result result = judge_leader(raft, (uint64_t)count + RESERVED);
+    uint64_t reserved = raft->params.log_max / RESERVED_PART;
+    enum raft_result result = judge_leader(raft, count + reserved);
     if (result != RAFT_OK)
         return result;
+    if (trail_last(raft) + count - raft->commit > raft->params.log_max / UNCOMMITTED_PART)
+        return RAFT_FULL;
     for (uint32_t i = 0; i < count; i++)
         append_own(raft, update, sizes[i], RAFT_ENTRY_DATA);
     send_to_all(raft, update);
@@ -231,6 +237,7 @@ void replication_on_append(struct raft *raft, struct raft_update *update,
     if (answer == NULL)
         return;
     answer->sent_ms = m->sent_ms;
+    answer->flight = m->flight;
     answer->after = raft->hard_write;
     if (m->term < raft->term || !agrees(raft, m)) {
         refuse(raft, answer, m);
@@ -278,13 +285,13 @@ void replication_on_reply(struct raft *raft, struct raft_update *update,
         return;
     uint32_t i = (uint32_t)(p - raft->progress);
     if (!m->granted) {
-        progress_refused(p, m->refused, hint_of(raft, m));
-    } else if (m->index <= trail_last(raft) && progress_matched(raft, p, m->index)) {
+        progress_refused(p, m->flight, m->refused, hint_of(raft, m));
+    } else if (m->index <= trail_last(raft) && progress_matched(raft, p, m->flight, m->index)) {
         replication_commit(raft, update);
     }
     if (raft->role != RAFT_LEADER)
         return;
-    if (m->wants_snapshot && raft->snapshot.index > p->snapshot.index)
+    if (m->wants_snapshot && p->flow == FLOW_REPLICATE && raft->snapshot.index > p->installed)
         install_begin(raft, update, i);
     replication_send(raft, update, i);
     transfer_continue(raft, update);

@@ -15,12 +15,15 @@ enum flow {
 struct progress { /* what a leader knows of one member; beside membership.members[] */
     enum flow flow;
     bool is_probing; /* FLOW_PROBE: a request is under way */
+    uint32_t flight; /* of the requests under way; refusals of earlier ones say nothing any more */
     uint64_t match;  /* it has everything up to here, durably */
     uint64_t next;   /* the next entry to send */
     uint64_t inflight_bytes;
-    int64_t answered_ms; /* send time of the newest request that it answered in this term */
-    int64_t sent_ms;     /* of the newest request; for chunks that nobody answers */
+    uint32_t inflight, burst; /* messages under way, and how many may be: fewer after a refusal */
+    int64_t answered_ms;      /* send time of the newest request that it answered in this term */
+    int64_t sent_ms;          /* of the newest request; for chunks that nobody answers */
     struct raft_snapshot snapshot; /* FLOW_SNAPSHOT: that it is being sent */
+    uint64_t installed;            /* the last one that it said it has */
     uint64_t chunk_acked, chunk_sent;
 };
 

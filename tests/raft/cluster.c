@@ -410,11 +410,15 @@ void cluster_snapshot(struct cluster *c, uint32_t id)
     struct server *s = cluster_server(c, id);
     struct raft_snapshot snapshot = {.index = s->applied, .size = 25};
     snapshot.term = raft_term_of(s->raft, s->applied);
-    snapshot.membership = *raft_membership_at(s->raft, s->applied, &snapshot.membership_index);
+    snapshot.membership = *raft_membership(s->raft);
+    snapshot.membership_index = raft_membership_index(s->raft);
     s->disk.snapshot = s->memory.snapshot = snapshot;
     cluster_step(c, id,
                  (struct raft_event){.type = RAFT_SNAPSHOT_TAKEN,
-                                     .taken = {.index = snapshot.index, .size = 25}});
+                                     .taken = {.index = snapshot.index,
+                                               .size = 25,
+                                               .membership = &snapshot.membership,
+                                               .membership_index = snapshot.membership_index}});
 }
 
 const char *cluster_log(struct cluster *c, uint32_t id, char *text, size_t size)

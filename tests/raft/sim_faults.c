@@ -76,7 +76,7 @@ void sim_profile_draw(struct sim_world *world)
     profile->weight_lost = sim_percent(random, 30) ? 3 : 0;
     profile->client_us = election_us / pick(random, 1, 3, 10, 30);
     /* No more than a small window lets through. */
-    int64_t round_us = 2 * profile->delay_us + profile->jitter_us;
+    int64_t round_us = 2 * (profile->delay_us + profile->flush_us) + profile->jitter_us;
     if (profile->window_bytes < 1000 && profile->client_us < 4 * round_us)
         profile->client_us = 4 * round_us;
     profile->has_changes = sim_percent(random, 50);

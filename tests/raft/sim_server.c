@@ -68,6 +68,8 @@ void sim_server_start(struct sim_world *world, struct sim_server *server)
     server->older_count = 0;
     server->applied = disk->snapshot.raft.index;
     server->applied_chain = disk->snapshot.chain;
+    server->applied_membership = disk->snapshot.raft.membership;
+    server->applied_membership_index = disk->snapshot.raft.membership_index;
     server->write = 0; /* the numbers begin anew with the core */
     server->disk.durable = 0;
     server->received = 0;
@@ -211,6 +213,8 @@ static void on_snapshot(struct sim_world *world, struct sim_server *server,
     struct raft_event step = {.type = RAFT_SNAPSHOT_TAKEN};
     step.taken.index = taken->raft.index;
     step.taken.size = taken->raft.size;
+    step.taken.membership = &taken->raft.membership;
+    step.taken.membership_index = taken->raft.membership_index;
     sim_step(world, server, &step, NULL, 0);
 }
 

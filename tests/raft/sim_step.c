@@ -310,6 +310,8 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
     if (server->applied < server->snapshot.raft.index && to >= server->snapshot.raft.index) {
         server->applied = server->snapshot.raft.index;
         server->applied_chain = server->snapshot.chain;
+        server->applied_membership = server->snapshot.raft.membership;
+        server->applied_membership_index = server->snapshot.raft.membership_index;
         sim_check_applied(world, server, server->applied, server->applied_chain);
     }
     while (server->applied < to) {
@@ -321,6 +323,10 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
         }
         server->applied++;
         server->applied_chain = chain_of(server->applied_chain, entry);
+        if (entry->kind == RAFT_ENTRY_CONFIG) {
+            server->applied_membership = world->configs[entry->config];
+            server->applied_membership_index = server->applied;
+        }
         sim_check_applied(world, server, server->applied, server->applied_chain);
         if (entry->kind == RAFT_ENTRY_DATA &&
             sim_check_proposal_is_here(world->check, entry->payload, server, server->applied,
@@ -347,8 +353,8 @@ static void take_snapshot(struct sim_world *world, struct sim_server *server)
     taken->raft.index = server->applied;
     taken->raft.term = raft_term_of(server->raft, server->applied);
     taken->raft.size = 100 + server->applied % 2000;
-    taken->raft.membership =
-        *raft_membership_at(server->raft, server->applied, &taken->raft.membership_index);
+    taken->raft.membership = server->applied_membership;
+    taken->raft.membership_index = server->applied_membership_index;
     taken->chain = server->applied_chain;
     server->is_snapshotting = true;
     int64_t most = server->disk.is_slow ? world->profile.slow_flush_us : world->profile.flush_us;

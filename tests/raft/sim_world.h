@@ -152,6 +152,8 @@ struct sim_server {
     struct sim_snapshot receiving; /* a snapshot that arrives in pieces */
     uint64_t received;
     uint64_t applied, applied_chain; /* the state machine */
+    struct raft_membership applied_membership;
+    uint64_t applied_membership_index;
     bool is_snapshotting;
     struct sim_event *backlog;
     uint32_t backlog_count;
