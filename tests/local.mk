@@ -21,3 +21,4 @@ include tests/explorer/local.mk
 include tests/raft/cases.mk
 include tests/raft/local.mk
 include tests/bench/local.mk
+include tests/raft/explorer.mk
