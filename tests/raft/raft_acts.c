@@ -169,13 +169,19 @@ static void snapshot(struct world *w, const struct plan *plan, uint32_t id)
     const struct raft *raft = raft_of(w, id);
     uint64_t index = raft->applied;
     struct raft_snapshot taken = {.index = index, .term = raft_term_of(raft, index), .size = 1};
-    taken.membership = *raft_membership_at(raft, index, &taken.membership_index);
+    const struct config *config =
+        raft->config.index <= index ? &raft->config : &raft->config_before;
+    taken.membership = config->membership;
+    taken.membership_index = config->index;
     for (uint32_t i = 0; i <= s->pending; i++)
         if (s->images[i].snapshot.index < index)
             s->images[i].snapshot = mark_of_snapshot(plan, &taken);
-    space_step(
-        w, plan, id,
-        (struct raft_event){.type = RAFT_SNAPSHOT_TAKEN, .taken = {.index = index, .size = 1}});
+    space_step(w, plan, id,
+               (struct raft_event){.type = RAFT_SNAPSHOT_TAKEN,
+                                   .taken = {.index = index,
+                                             .size = 1,
+                                             .membership = &taken.membership,
+                                             .membership_index = taken.membership_index}});
 }
 
 /* The driver drops what is not durable; until it begins anew the server is deaf, to time and to all

@@ -110,6 +110,10 @@ void space_timeless(struct raft *raft)
     for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         raft->progress[i].answered_ms = START_MS;
         raft->progress[i].sent_ms = START_MS - PATIENCE_MS;
+        /* How fast it goes is not explored: every refusal counts, and the window is open. */
+        raft->progress[i].flight = raft->progress[i].inflight = 0;
+        raft->progress[i].burst = UINT8_MAX;
+        raft->progress[i].installed = 0;
     }
 }
 
