@@ -15,10 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    BATCH_MAX = 4096, /* proposals in one step */
-    READ_MAX = 1 << 24,
-};
+enum { BATCH_MAX = 4096 /* proposals in one step */ };
 
 /* ---------------------------------------------------------------- membership */
 
@@ -530,130 +527,6 @@ void drive_storage_failed(struct engine *engine)
     row_put_back(&engine->rows, round_rows(engine->round));
     round_clear(engine->round);
     snapshot_plan_fail(&engine->snapshots, snapshot, engine->applied);
-}
-
-/* ---------------------------------------------------------------- start */
-
-struct loading {
-    struct engine *engine;
-    struct raft_membership membership;
-    int err;
-};
-
-static void on_stored_entry(void *data, const struct store_entry *stored)
-{
-    struct loading *loading = data;
-    struct engine *engine = loading->engine;
-    struct errbuf e;
-    struct raft_entry entry = {.term = stored->term,
-                               .size = (uint32_t)stored->size,
-                               .kind = (enum raft_entry_kind)stored->kind};
-    if (loading->err != ERR_OK)
-        return;
-    if (entry.kind == RAFT_ENTRY_CONFIG) {
-        entry.membership = &loading->membership;
-        loading->err = membership_from_bytes(stored->bytes, stored->size, &loading->membership, &e);
-        if (loading->err != ERR_OK)
-            return;
-    }
-    struct log_entry *copy = log_entry_new(entry.kind, stored->term, stored->bytes, stored->size);
-    loading->err = log_cache_append(&engine->cache, copy);
-    if (loading->err != ERR_OK)
-        return;
-    raft_load(engine->raft, stored->index, &entry);
-    if (entry.kind == RAFT_ENTRY_CONFIG && stored->index > engine->roster.index)
-        roster_adopt(&engine->roster, stored->index, unpack_membership(copy));
-}
-
-/* Before any configuration entry: a founder is alone, whoever joins knows of nobody. */
-Ephor__Membership *drive_first_membership(const struct engine *engine)
-{
-    Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
-    Ephor__ClusterMember self = EPHOR__CLUSTER_MEMBER__INIT;
-    Ephor__ClusterMember *members[1] = {&self};
-    self.id = engine->controller;
-    self.kind = self.wanted = EPHOR__MEMBER_KIND__VOTER;
-    self.name = (char *)(uintptr_t)engine->name;
-    m.next_id = engine->controller + 1;
-    if (!store_state(engine->store)->joins) {
-        m.n_members = 1;
-        m.members = members;
-    }
-    return roster_copy(&m);
-}
-
-static int load_snapshot(struct engine *engine, struct raft_snapshot *meta, struct errbuf *e)
-{
-    struct store_snapshot stored;
-    struct stored_snapshot opened = {0};
-    int err = store_snapshot_read(engine->store, &stored, e);
-    if (err != ERR_OK)
-        return err;
-    err = stored_snapshot_open(&opened, stored.bytes, stored.size, e);
-    Ephor__Membership *m = opened.packed != NULL ? roster_copy(opened.packed->membership)
-                                                 : drive_first_membership(engine);
-    size_t size = stored.size;
-    struct kept_snapshot *kept = NULL;
-    if (err == ERR_OK && stored.index > 0 && opened.packed == NULL) {
-        /* The first format: from here on it carries its membership. */
-        void *packed = stored_snapshot_pack(m, 0, stored.bytes, stored.size, &size);
-        kept = packed == NULL ? NULL : kept_snapshot_new(stored.index, packed, size);
-        free(packed);
-    } else if (err == ERR_OK && stored.index > 0) {
-        kept = kept_snapshot_new(stored.index, stored.bytes, stored.size);
-    }
-    if (err == ERR_OK && (m == NULL || (stored.index > 0 && kept == NULL)))
-        err = err_set(e, ERR_NOMEM, "out of memory for the snapshot");
-    if (err == ERR_OK)
-        err = membership_from_message(m, &meta->membership, e);
-    meta->index = stored.index;
-    meta->term = stored.term;
-    meta->size = size;
-    meta->membership_index = opened.membership_index;
-    free((void *)(uintptr_t)stored.bytes);
-    stored_snapshot_close(&opened);
-    if (err != ERR_OK) {
-        if (m != NULL)
-            ephor__membership__free_unpacked(m, NULL);
-        free(kept);
-        return err;
-    }
-    if (kept != NULL) {
-        kept->term = stored.term;
-        kept->next = engine->kept;
-        engine->kept = kept;
-    }
-    roster_close(&engine->roster);
-    roster_init(&engine->roster, meta->membership_index, m);
-    return ERR_OK;
-}
-
-int drive_load(struct engine *engine, struct errbuf *e)
-{
-    const struct store_state *state = store_state(engine->store);
-    struct loading loading = {.engine = engine};
-    struct raft_snapshot meta = {0};
-    while (engine->kept != NULL) {
-        struct kept_snapshot *next = engine->kept->next;
-        free(engine->kept);
-        engine->kept = next;
-    }
-    int err = load_snapshot(engine, &meta, e);
-    if (err != ERR_OK)
-        return err;
-    raft_init(engine->raft, &engine->raft_params, state->term, state->voted_for, &meta);
-    log_cache_reset(&engine->cache, state->first_index);
-    err = store_read(engine->store, state->first_index, READ_MAX, on_stored_entry, &loading, e);
-    if (err == ERR_OK && loading.err != ERR_OK)
-        err = err_set(e, loading.err, "load the log: %s", err_text(loading.err));
-    if (err != ERR_OK)
-        return err;
-    engine->snapshots.index = meta.index;
-    engine->snapshots.log_size_bytes = engine->cache.size_bytes;
-    engine->members_changed = true;
-    engine->has_failed = false;
-    raft_start(engine->raft, now_mono_ms());
-    return ERR_OK;
 }
 
 void drive_close(struct engine *engine)

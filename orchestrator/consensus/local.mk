@@ -7,7 +7,8 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/round.c orchestrator/consensus/round.h \
 	orchestrator/consensus/snapshot_plan.c orchestrator/consensus/snapshot_plan.h \
 	orchestrator/consensus/engine.c orchestrator/consensus/engine_state.h \
-	orchestrator/consensus/drive.c \
+	orchestrator/consensus/drive.c orchestrator/consensus/drive_load.c \
+	orchestrator/consensus/engine_query.c \
 	orchestrator/consensus/log_cache.c orchestrator/consensus/log_cache.h \
 	orchestrator/consensus/roster.c orchestrator/consensus/roster.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \

@@ -481,5 +481,8 @@ bool mesh_is_connected(const struct mesh *mesh, uint32_t id, const char **text)
 
 struct tls_server_counts mesh_counts(const struct mesh *mesh)
 {
-    return mesh->server == NULL ? (struct tls_server_counts){0} : tls_server_counts(mesh->server);
+    struct tls_server_counts none = {0};
+    if (mesh == NULL || mesh->server == NULL)
+        return none;
+    return tls_server_counts(mesh->server);
 }

@@ -434,3 +434,48 @@ const char *cluster_log(struct cluster *c, uint32_t id, char *text, size_t size)
     }
     return text;
 }
+
+/* ---- looks */
+
+enum raft_role cluster_role(struct cluster *c, uint32_t id)
+{
+    return raft_role(cluster_server(c, id)->raft);
+}
+
+uint64_t cluster_term(struct cluster *c, uint32_t id)
+{
+    return raft_term(cluster_server(c, id)->raft);
+}
+
+uint64_t cluster_commit(struct cluster *c, uint32_t id)
+{
+    return raft_commit(cluster_server(c, id)->raft);
+}
+
+void cluster_agree(struct cluster *c, uint32_t id, uint32_t size)
+{
+    if (cluster_propose(c, id, size) != RAFT_OK)
+        fail("did not take a proposal", id);
+    cluster_settle(c);
+}
+
+struct raft_membership membership_with(struct raft_membership m, uint32_t id, enum raft_kind kind)
+{
+    for (uint32_t i = 0; i < m.count; i++) {
+        if (m.members[i].id == id) {
+            m.members[i].kind = kind;
+            return m;
+        }
+    }
+    m.members[m.count++] = (struct raft_member){id, kind};
+    return m;
+}
+
+struct raft_membership membership_without(struct raft_membership m, uint32_t id)
+{
+    for (uint32_t i = 0; i < m.count; i++) {
+        if (m.members[i].id == id)
+            m.members[i] = m.members[--m.count];
+    }
+    return m;
+}

@@ -104,6 +104,15 @@ void cluster_snapshot(struct cluster *c, uint32_t id); /* of all that it has app
 /* "1:3/2 2:5/2 ..." index and term of its entries' kinds and sizes; for comparisons. */
 const char *cluster_log(struct cluster *c, uint32_t id, char *text, size_t size);
 
+enum raft_role cluster_role(struct cluster *c, uint32_t id);
+uint64_t cluster_term(struct cluster *c, uint32_t id);
+uint64_t cluster_commit(struct cluster *c, uint32_t id);
+
+/* Propose, and let everything happen that follows. */
+void cluster_agree(struct cluster *c, uint32_t id, uint32_t size);
+
 struct raft_membership membership_of(uint32_t voters); /* 1..voters */
+struct raft_membership membership_with(struct raft_membership m, uint32_t id, enum raft_kind kind);
+struct raft_membership membership_without(struct raft_membership m, uint32_t id);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECOVERS_IN = 60, STAYS_FOR = 10, ASKS_EVERY = 10 }; /* election timeouts */
+enum { RECOVERS_IN = 150, STAYS_FOR = 10, ASKS_EVERY = 10 }; /* election timeouts */
 
 void *sim_need(void *memory)
 {

@@ -1,0 +1,88 @@
+/* The cluster for the status process: members, links, progress, who was refused. */
+#include "orchestrator/base/contract.h"
+#include "orchestrator/quorum/cluster.h"
+#include "orchestrator/quorum/quorum.h"
+#include "orchestrator/sys/now.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static Ephor__FeedPeer *feed_peer(const struct quorum *q, const Ephor__ClusterMember *member)
+{
+    Ephor__FeedPeer *to = malloc(sizeof(*to));
+    struct engine_peer peer;
+    const char *text = "";
+    PRE(to != NULL);
+    ephor__feed_peer__init(to);
+    to->id = member->id;
+    to->connected = q->mesh != NULL && mesh_is_connected(q->mesh, member->id, &text);
+    to->text = strdup(text);
+    to->answered_ms = -1;
+    if (!engine_peer(q->engine, member->id, &peer))
+        return to;
+    to->match_index = peer.match_index;
+    to->snapshotting = peer.is_snapshotting;
+    if (peer.answered_ms > 0)
+        to->answered_ms = now_mono_ms() - peer.answered_ms;
+    return to;
+}
+
+static void add_count(Ephor__FeedState *feed, const char *reason, uint64_t count)
+{
+    Ephor__LinkCount *to = malloc(sizeof(*to));
+    PRE(to != NULL);
+    ephor__link_count__init(to);
+    to->reason = (char *)(uintptr_t)reason;
+    to->count = count;
+    feed->refused[feed->n_refused++] = to;
+}
+
+static void feed_counts(const struct quorum *q, Ephor__FeedState *feed)
+{
+    struct tls_server_counts counts = mesh_counts(q->mesh);
+    feed->refused = calloc(8, sizeof(feed->refused[0]));
+    PRE(feed->refused != NULL);
+    add_count(feed, "stranger", counts.strangers);
+    add_count(feed, "bad_certificate", counts.bad_certificates);
+    add_count(feed, "bad_protocol", counts.bad_protocols);
+    add_count(feed, "garbage", counts.garbage);
+    add_count(feed, "timeout", counts.timeouts);
+    add_count(feed, "flood", counts.floods);
+    add_count(feed, "too_many", counts.too_many);
+}
+
+void cluster_feed(const struct quorum *q, Ephor__FeedState *feed)
+{
+    const Ephor__Membership *members = engine_members(q->engine);
+    struct engine_status status;
+    engine_status(q->engine, &status);
+    feed->leader = status.leader;
+    feed->role = (char *)(uintptr_t)status.role;
+    feed->term = status.term;
+    feed->first_index = status.first_index;
+    feed->last_index = status.last_index;
+    feed->snapshot_index = status.snapshot_index;
+    feed->members = (Ephor__Membership *)(uintptr_t)members;
+    int64_t since_ms = engine_fresh_since(q->engine);
+    feed->fresh_ms = since_ms > 0 ? now_mono_ms() - since_ms : -1;
+    feed->peers = calloc(members->n_members + 1, sizeof(feed->peers[0]));
+    PRE(feed->peers != NULL);
+    for (size_t i = 0; i < members->n_members; i++) {
+        if (members->members[i]->id != q->controller)
+            feed->peers[feed->n_peers++] = feed_peer(q, members->members[i]);
+    }
+    if (q->mesh != NULL)
+        feed_counts(q, feed);
+}
+
+void cluster_feed_free(Ephor__FeedState *feed)
+{
+    for (size_t i = 0; i < feed->n_peers; i++) {
+        free(feed->peers[i]->text);
+        free(feed->peers[i]);
+    }
+    for (size_t i = 0; i < feed->n_refused; i++)
+        free(feed->refused[i]);
+    free(feed->peers);
+    free(feed->refused);
+}
