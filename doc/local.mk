@@ -6,4 +6,8 @@ EXTRA_DIST += $(man_MANS) doc/measurements.md \
 	doc/decisions/0003-restart-is-the-members.md \
 	doc/decisions/0004-lateness-of-the-leader.md \
 	doc/decisions/0005-leases-while-the-disk-is-full.md \
-	doc/decisions/0006-out-of-reach.md
+	doc/decisions/0006-out-of-reach.md \
+	doc/decisions/0007-consensus-core.md \
+	doc/decisions/0008-members-in-the-log.md \
+	doc/decisions/0009-storage-failure-is-a-restart.md \
+	doc/decisions/0010-only-the-leader-speaks.md

@@ -36,7 +36,7 @@ bool drive_is_alone(const struct engine *engine)
 bool drive_is_witness(const struct engine *engine)
 {
     const Ephor__ClusterMember *self = roster_find(engine->roster.now, engine->controller);
-    return self != NULL && self->kind == EPHOR__MEMBER_KIND__WITNESS;
+    return self != NULL && self->wanted == EPHOR__MEMBER_KIND__WITNESS; /* from its first day on */
 }
 
 static Ephor__Membership *unpack_membership(const struct log_entry *entry)

@@ -104,22 +104,24 @@ static int cluster_renew(const struct ctl *ctl)
 
 /* ---------------------------------------------------------------- add */
 
-static int write_bundle(const struct ctl *ctl, const char *text)
+/* Before anything is asked for: a member whose bundle cannot be written would be of no use. */
+static int open_out(const struct ctl *ctl)
 {
-    if (ctl->out == NULL) {
-        fputs(text, stdout);
-        return CTL_OK;
-    }
+    if (ctl->out == NULL)
+        return STDOUT_FILENO;
     int fd = open(ctl->out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    size_t size = strlen(text);
-    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fsync(fd) != 0) {
+    if (fd < 0)
         out_error("write %s: %s", ctl->out, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return CTL_FAILED;
-    }
-    close(fd);
-    return CTL_OK;
+    return fd;
+}
+
+static int write_bundle(const struct ctl *ctl, int fd, const char *text)
+{
+    size_t size = strlen(text);
+    if (write(fd, text, size) == (ssize_t)size && (ctl->out == NULL || fsync(fd) == 0))
+        return CTL_OK;
+    out_error("write %s: %s", ctl->out == NULL ? "the bundle" : ctl->out, strerror(errno));
+    return CTL_FAILED;
 }
 
 static bool take_member(const json_t *json, struct cluster_contact *to)
@@ -132,7 +134,7 @@ static bool take_member(const json_t *json, struct cluster_contact *to)
 
 /* The new controller begins with the members that the leader told of, itself among them. */
 static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
-                       const struct pki_pair *pair, const json_t *answer)
+                       const struct pki_pair *pair, const json_t *answer, int fd)
 {
     struct cluster_files files = {.cluster = own->cluster,
                                   .joins = true,
@@ -157,13 +159,13 @@ static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
         out_error("the answer of ephord does not tell the new controller's id");
         return CTL_FAILED;
     }
-    int code = write_bundle(ctl, text);
+    int code = write_bundle(ctl, fd, text);
     pki_text_free(text);
     return code;
 }
 
 static int ask_to_add(const struct ctl *ctl, const struct cluster_files *own,
-                      const struct pki_pair *pair, const char *address)
+                      const struct pki_pair *pair, const char *address, int fd)
 {
     char fingerprint[PKI_FINGERPRINT_TEXT_SIZE];
     struct pki_info info;
@@ -176,7 +178,7 @@ static int ask_to_add(const struct ctl *ctl, const struct cluster_files *own,
                              "kind", ctl->kind);
     int code = ctl_send(ctl, "/api/v1/cluster/add", body, &answer);
     if (code == CTL_OK)
-        code = make_bundle(ctl, own, pair, answer);
+        code = make_bundle(ctl, own, pair, answer, fd);
     if (code == CTL_OK && ctl->out != NULL)
         printf("%s; its bundle is %s. Copy it there, and run: ephorctl cluster join %s\n",
                json_text(answer, "message"), ctl->out, ctl->out);
@@ -204,10 +206,13 @@ static int cluster_add(const struct ctl *ctl)
         return CTL_FAILED;
     }
     int code = CTL_FAILED;
+    int fd = open_out(ctl);
     if (cluster_files_issue(cluster_dir(ctl), ctl->operands[1], &pair, &e) != ERR_OK)
         fail(&e);
-    else
-        code = ask_to_add(ctl, &own, &pair, address);
+    else if (fd >= 0)
+        code = ask_to_add(ctl, &own, &pair, address, fd);
+    if (code != CTL_OK && fd >= 0 && ctl->out != NULL)
+        unlink(ctl->out);
     pki_pair_close(&pair);
     cluster_files_close(&own);
     return code;

@@ -32,7 +32,8 @@ void cluster_on_request(struct quorum *quorum, uint32_t from, const Ephor__Clust
 /* To another controller, beside the log. */
 int cluster_talk(struct quorum *quorum, uint32_t to, const Ephor__Talk *talk);
 
-bool cluster_is_alone(const struct quorum *quorum);                    /* no other voter */
+bool cluster_is_alone(const struct quorum *quorum); /* no other voter */
+bool cluster_is_witness(const struct quorum *quorum);
 uint32_t cluster_seat_of(const struct quorum *quorum, uint32_t id);    /* 0: no such member */
 const char *cluster_name_of(const struct quorum *quorum, uint32_t id); /* "" if unknown */
 

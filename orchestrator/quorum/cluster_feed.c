@@ -1,11 +1,18 @@
 /* The cluster for the status process: members, links, progress, who was refused. */
 #include "orchestrator/base/contract.h"
+#include "orchestrator/consensus/roster.h"
 #include "orchestrator/quorum/cluster.h"
 #include "orchestrator/quorum/quorum.h"
 #include "orchestrator/sys/now.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+bool cluster_is_witness(const struct quorum *q)
+{
+    const Ephor__ClusterMember *self = roster_find(engine_members(q->engine), q->controller);
+    return self != NULL && self->wanted == EPHOR__MEMBER_KIND__WITNESS;
+}
 
 static Ephor__FeedPeer *feed_peer(const struct quorum *q, const Ephor__ClusterMember *member)
 {

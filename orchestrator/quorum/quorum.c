@@ -146,12 +146,23 @@ static bool is_only_a_start(const struct quorum *q)
     return !q->offer->asked && q->machine.core != NULL && !cluster_is_alone(q);
 }
 
+/* A witness has no policy, and who joins has none yet: neither waits for one. */
+static const char *stands_without(const struct quorum *q)
+{
+    if (engine_members(q->engine)->n_members == 0)
+        return "waiting to be let into the cluster; its policy comes with its log";
+    return cluster_is_witness(q) ? "a witness votes, and runs no policy" : NULL;
+}
+
 /* Propose the offered policy, unless it is the one in force. */
 static void propose_offer(struct quorum *q)
 {
     if (q->offer == NULL)
         return;
-    if (q->machine.core != NULL && !file_differs(q)) {
+    if (stands_without(q) != NULL) {
+        reply_policy(q, true, stands_without(q));
+        drop_offer(q);
+    } else if (q->machine.core != NULL && !file_differs(q)) {
         reply_policy(q, true, "unchanged");
         drop_offer(q);
     } else if (is_only_a_start(q)) {
@@ -181,6 +192,7 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
     if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK) {
         peers_send_policy(q); /* also while running: another controller may send one */
         peers_send_snapshot(q);
+        propose_offer(q);
         return;
     }
     log_error("snapshot", "the snapshot at entry %llu cannot be used: %s",
@@ -415,8 +427,7 @@ static void on_offer(struct quorum *q, const Ephor__PolicyOffer *offer)
     q->offer = ephor__policy_offer__unpack(NULL, size, bytes);
     free(bytes);
     text_copy(q->file_digest, sizeof(q->file_digest), offer->digest);
-    if (q->is_leading || q->machine.core != NULL)
-        propose_offer(q);
+    propose_offer(q);
 }
 
 static void on_listener(struct quorum *q, int fd)

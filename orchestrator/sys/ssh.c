@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 16384, READ_ROUNDS = 16 };
+enum { READ_SIZE = 16384, READ_ROUNDS = 16, LOOK_AGAIN_MS = 20 };
 
 enum ssh_phase {
     SSH_RESOLVING,
@@ -308,13 +308,41 @@ static void pump_once(struct ssh *ssh)
 
 /* Until nothing moves: reading for one channel also takes what belongs to the others off the
  * socket, which then never becomes readable for it. */
+/* Reading one stream takes whatever the socket has, for others too, which were looked at before:
+ * what they got lies with the library, and no event of the socket tells. */
+static bool has_queued(const struct ssh *ssh)
+{
+    for (int i = 0; i < SSH_CHANNELS_MAX && ssh->stuck == NULL; i++) {
+        const struct ssh_channel *channel = ssh->channels[i];
+        if (channel != NULL && channel->phase == CHANNEL_OPEN &&
+            (libssh2_poll_channel_read(channel->handle, 0) == 1 ||
+             libssh2_poll_channel_read(channel->handle, SSH_EXTENDED_DATA_STDERR) == 1 ||
+             libssh2_channel_eof(channel->handle) == 1))
+            return true;
+    }
+    return false;
+}
+
+/* Answers to what opens or ends a channel may lie there likewise, and cannot be asked about. */
+static bool is_between(const struct ssh *ssh)
+{
+    for (int i = 0; i < SSH_CHANNELS_MAX; i++) {
+        if (ssh->channels[i] != NULL && ssh->channels[i]->phase != CHANNEL_OPEN)
+            return true;
+    }
+    return false;
+}
+
 static void pump_channels(struct ssh *ssh)
 {
     for (int round = 0; round < READ_ROUNDS && !ssh->is_free_wanted; round++) {
         ssh->has_progressed = false;
         pump_once(ssh);
-        if (!ssh->has_progressed)
+        if (!ssh->has_progressed && !ssh->is_free_wanted && !has_queued(ssh)) {
+            if (is_between(ssh))
+                timer_start(ssh->kick, LOOK_AGAIN_MS, 0);
             return;
+        }
     }
     if (!ssh->is_free_wanted)
         timer_start(ssh->kick, 0, 0);

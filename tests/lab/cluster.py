@@ -102,6 +102,11 @@ class Cluster:
     def __getitem__(self, name):
         return next(c for c in self.all if c.name == name)
 
+    def extend(self, name):
+        """One more controller, whose namespace the lab has; not added yet."""
+        self.all.append(Controller(self.lab, name))
+        return self.all[-1]
+
     def running(self):
         return [c for c in self.all if c.process is not None]
 

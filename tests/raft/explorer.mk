@@ -21,7 +21,7 @@ raft_explorer_CPPFLAGS = $(RAFT_EXPLORER_CPPFLAGS)
 raft_explorer_CFLAGS = $(RAFT_EXPLORER_CFLAGS)
 raft_explorer_LDADD = libraftexplorer.a
 
-# Wider bounds: about half an hour.
+# Wider bounds: about a quarter of an hour.
 .PHONY: check-explore
 check-explore: raft_explorer
 	./raft_explorer --long

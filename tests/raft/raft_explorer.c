@@ -27,7 +27,7 @@ enum { SLOWER = 1 };
 
 enum {
     STATES_MAX = 3000000,
-    LONG_STATES_MAX = 12000000,
+    LONG_STATES_MAX = 9000000,
     TOTAL_AT_LEAST = 4925882, /* of the short plans: what was reached when this was written */
 };
 
