@@ -21,8 +21,12 @@ libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS) $(PROTOBU
 CONSENSUS_LIBS = libconsensus.a libraft.a libsys.a libproto.a libcore.a libbase.a \
 	$(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(XXHASH_LIBS) $(UV_LIBS) -lpthread
 
-check_PROGRAMS += test_store test_engine test_engine_cluster
-TESTS += test_store test_engine test_engine_cluster
+check_PROGRAMS += test_store test_store_tools test_engine test_engine_cluster
+TESTS += test_store test_store_tools test_engine test_engine_cluster
+test_store_tools_SOURCES = tests/unit/test_store_tools.c
+test_store_tools_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_store_tools_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_store_tools_LDADD = $(CONSENSUS_LIBS) $(CHECK_LIBS)
 test_engine_cluster_SOURCES = tests/unit/test_engine_cluster.c
 test_engine_cluster_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_engine_cluster_LDADD = $(CONSENSUS_LIBS) $(CHECK_LIBS)

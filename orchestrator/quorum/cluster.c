@@ -331,19 +331,20 @@ static const char *prepare_add(struct quorum *q, const Ephor__ClusterRequest *r,
     const char *refusal = judge_add(q, m, r);
     if (refusal != NULL)
         return refusal;
+    uint32_t seat = free_seat(m);
     Ephor__ClusterMember *member = malloc(sizeof(*member));
     Ephor__ClusterMember **members =
         realloc(m->members, (m->n_members + 1) * sizeof(m->members[0]));
     PRE(member != NULL && members != NULL);
+    m->members = members;
     ephor__cluster_member__init(member);
     member->id = m->next_id++;
-    member->seat = free_seat(m);
+    member->seat = seat;
     member->kind = EPHOR__MEMBER_KIND__LEARNER;
     member->wanted = r->wanted;
     set_text(&member->name, r->name);
     set_text(&member->address, r->address);
     set_bytes(&member->fingerprint, r->fingerprint.data, r->fingerprint.len);
-    m->members = members;
     m->members[m->n_members++] = member;
     text_format(how->text, sizeof(how->text), "controller %s was added with id %u", r->name,
                 member->id);

@@ -36,8 +36,11 @@ test_link_SOURCES = tests/unit/test_link.c
 test_link_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_link_LDADD = libsys.a libproto.a libbase.a $(UV_LIBS) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm
 
-check_PROGRAMS += test_pki test_tls_link test_tls_server
-TESTS += test_pki test_tls_link test_tls_server
+check_PROGRAMS += test_cluster_files test_pki test_tls_link test_tls_server
+TESTS += test_cluster_files test_pki test_tls_link test_tls_server
+test_cluster_files_SOURCES = tests/unit/test_cluster_files.c
+test_cluster_files_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_cluster_files_LDADD = $(test_pki_LDADD) $(JANSSON_LIBS)
 test_pki_SOURCES = tests/unit/test_pki.c
 test_pki_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(SSL_CFLAGS)
 test_pki_LDADD = libsys.a libbase.a $(UV_LIBS) $(SSL_LIBS) $(CHECK_LIBS) -lm
