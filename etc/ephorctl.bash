@@ -9,7 +9,7 @@ _ephorctl_names() {
 _ephorctl() {
     local cur prev words cword command="" i
     _init_completion || return
-    local commands="status why journal failover pause resume maintenance config version"
+    local commands="status why journal failover pause resume maintenance cluster config version"
     local global="--socket --json --no-color --help --version"
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
@@ -22,8 +22,12 @@ _ephorctl() {
         esac
     done
     case $prev in
-    -s | --socket)
+    -s | --socket | --out)
         _filedir
+        return
+        ;;
+    --dir | --state-dir)
+        _filedir -d
         return
         ;;
     --to)
@@ -46,6 +50,13 @@ _ephorctl() {
     failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
     pause | resume) choices="--reason $global" ;;
     maintenance) choices="$(_ephorctl_names nodes) --off --reason $global" ;;
+    cluster)
+        case $prev in
+        join | restore) _filedir && return ;;
+        esac
+        choices="status init add join promote remove transfer renew log backup restore recover
+            --dir --state-dir --out --learner --witness --yes --lines $global"
+        ;;
     config)
         if [[ $prev == check ]]; then
             _filedir

@@ -536,10 +536,13 @@ int cluster_open(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
     text_copy(q->address, sizeof(q->address), setup->address);
     if (setup->cluster_cert[0] == '\0')
         return ERR_OK;
-    int err = tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key,
-                                &q->identity, e);
-    if (err != ERR_OK)
-        return err;
+    /* A clock that is wrong after a boot, or a certificate that ended, must not take the log down
+     * with it: without links this controller says so, and goes on with what it can. */
+    if (tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key, &q->identity,
+                          e) != ERR_OK) {
+        log_error("peer", "no links to other controllers until ephord is restarted: %s", e->text);
+        return ERR_OK;
+    }
     struct mesh_params params = {
         .id = q->controller,
         .cluster = q->cluster,
@@ -592,7 +595,7 @@ void cluster_on_members(struct quorum *q, const Ephor__Membership *members)
 {
     bool is_hint = members->n_members == 0;
     uint32_t seat = cluster_seat_of(q, q->controller);
-    q->seat = seat != 0 ? seat : q->controller;
+    q->seat = seat == 0 || seat > CONTROLLERS_MAX ? 1 : seat;
     if (q->mesh == NULL)
         return;
     if (members->cluster != 0)

@@ -366,7 +366,8 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     struct quorum *q = data;
     q->process = process;
     q->loop = process_loop(process);
-    q->controller = q->seat = setup->controller;
+    q->controller = setup->controller;
+    q->seat = 1; /* until the log tells */
     if (getrandom(&q->proposals.run, sizeof(q->proposals.run), 0) < 0)
         q->proposals.run = (uint64_t)now_wall_ms();
     q->proposals.epoch = 1;

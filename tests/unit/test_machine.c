@@ -166,6 +166,55 @@ START_TEST(test_facts_reach_the_core)
 }
 END_TEST
 
+static void reach_from(uint32_t author, uint64_t run, uint64_t sequence, bool reachable)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Reach told = EPHOR__REACH__INIT;
+    fact.at_ms = machine.core->at_ms + 1;
+    fact.author = author;
+    fact.run = run;
+    fact.sequence = sequence;
+    fact.body_case = EPHOR__FACT__BODY_REACH;
+    fact.reach = &told;
+    told.node = "n1";
+    told.reachable = reachable;
+    told.text = "x";
+    apply_fact(&fact);
+}
+
+/* A controller that did not hear what became of its facts sends them again, in order. */
+START_TEST(test_what_is_sent_again_changes_nothing)
+{
+    struct machine other;
+    struct errbuf e = {.text = ""};
+    size_t size;
+    open_granted();
+    reach_from(2, 70, 1, false);
+    ck_assert_uint_gt(effects.count, 0);
+    reach_from(2, 70, 2, true);
+    ck_assert_uint_gt(effects.count, 0);
+    reach_from(2, 70, 1, false); /* again, behind the newer one */
+    ck_assert_uint_eq(effects.count, 0);
+    ck_assert_uint_eq(machine.last.sequence, 1);
+    reach_from(2, 70, 2, true);
+    ck_assert_uint_eq(effects.count, 0);
+    reach_from(3, 70, 1, false); /* another author */
+    ck_assert_uint_gt(effects.count, 0);
+    reach_from(2, 71, 1, true); /* started anew: its numbers begin again */
+    ck_assert_uint_gt(effects.count, 0);
+    uint8_t *bytes = machine_snapshot(&machine, &size);
+    machine_init(&other);
+    ck_assert_int_eq(machine_restore(&other, machine.index, machine.term, bytes, size, &e), ERR_OK);
+    machine_close(&machine);
+    machine = other; /* who begins with a snapshot knows it, too */
+    reach_from(2, 71, 1, false);
+    ck_assert_uint_eq(effects.count, 0);
+    reach_from(2, 71, 2, false);
+    ck_assert_uint_gt(effects.count, 0);
+    free(bytes);
+}
+END_TEST
+
 static void check_policy_refused(const char *text)
 {
     struct core *core = machine.core;
@@ -332,6 +381,7 @@ int main(void)
     tcase_add_test(t, test_policies_that_are_not_whole_are_refused);
     tcase_add_test(t, test_times_that_no_clock_tells_are_refused);
     tcase_add_test(t, test_snapshot_and_restore);
+    tcase_add_test(t, test_what_is_sent_again_changes_nothing);
     tcase_add_test(t, test_damaged_snapshots_change_nothing);
     tcase_add_test(t, test_garbage_in_the_log_is_refused_and_said);
     tcase_add_test(t, test_damaged_entries_never_break_the_core);
