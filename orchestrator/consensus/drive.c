@@ -439,8 +439,8 @@ static void fill_snapshot(struct engine *engine)
 bool drive_fill_round(struct engine *engine)
 {
     if (engine->draft.write == 0 && engine->draft.install == NULL &&
-        engine->draft.compact_to == 0 && engine->rows.head == NULL &&
-        engine->snapshots.waiting == NULL)
+        engine->draft.compact_to == 0 && engine->draft.append_first == 0 &&
+        engine->rows.head == NULL && engine->snapshots.waiting == NULL)
         return false;
     struct store_write *w = round_begin(engine->round, false);
     fill_draft(engine, w);
@@ -484,6 +484,10 @@ static void keep_snapshot(struct engine *engine, struct kept_snapshot *snapshot)
     struct raft_membership membership;
     struct stored_snapshot stored;
     struct errbuf e;
+    if (kept_at(engine, snapshot->index) != NULL) { /* it was written anew */
+        free(snapshot);
+        return;
+    }
     snapshot->next = engine->kept;
     engine->kept = snapshot;
     if (snapshot->index > raft_snapshot(engine->raft)->index) {
@@ -497,6 +501,31 @@ static void keep_snapshot(struct engine *engine, struct kept_snapshot *snapshot)
         stored_snapshot_close(&stored);
     }
     prune_kept(engine);
+}
+
+bool drive_repair(struct engine *engine, uint64_t index)
+{
+    struct draft *draft = &engine->draft;
+    if (index == 0) {
+        const struct kept_snapshot *kept = kept_at(engine, raft_snapshot(engine->raft)->index);
+        if (kept == NULL || draft->install != NULL)
+            return false;
+        draft->install = kept_snapshot_new(kept->index, kept->bytes, kept->size);
+        if (draft->install != NULL)
+            draft->install->term = kept->term;
+        return draft->install != NULL;
+    }
+    if (index <= raft_snapshot(engine->raft)->index) { /* the snapshot stands for it */
+        draft->compact_to = index > draft->compact_to ? index : draft->compact_to;
+        return true;
+    }
+    if (log_cache_at(&engine->cache, index) == NULL)
+        return false;
+    if (draft->truncate_from == 0 || index < draft->truncate_from)
+        draft->truncate_from = index;
+    if (draft->append_first == 0 || index < draft->append_first)
+        draft->append_first = index;
+    return true;
 }
 
 void drive_persisted(struct engine *engine)

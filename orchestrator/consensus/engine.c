@@ -20,6 +20,7 @@
 
 enum {
     RETRY_MS = 500,
+    SCRUB_MS = 10000,
     TRAILING_DEFAULT = 1024,
     ELECTION_MS = 300,
     LOG_MAX = 131072, /* entries; a snapshot is due long before */
@@ -361,6 +362,20 @@ void engine_connected(struct engine *engine, uint32_t id)
     turn(engine);
 }
 
+/* ---------------------------------------------------------------- damage */
+
+/* Whatever the file holds is in memory, too, and there it is well. */
+static void on_damage(void *data, uint64_t index, const char *text)
+{
+    struct engine *engine = data;
+    if (engine->has_failed || engine->is_closing)
+        return;
+    log_error("storage", "%s", text);
+    if (drive_repair(engine, index))
+        log_warning("storage", "it is written anew from memory; look after the disk");
+    start_soon(engine, 0);
+}
+
 /* ---------------------------------------------------------------- open and close */
 
 static uint64_t draw_seed(void)
@@ -394,6 +409,7 @@ static void free_engine(struct engine *engine)
     timer_free(engine->soon);
     timer_free(engine->tick);
     timer_free(engine->retry);
+    scrub_free(engine->scrub);
     drive_close(engine);
     store_close(engine->store);
     row_clear(&engine->rows);
@@ -412,9 +428,12 @@ static int prepare(struct engine *engine, const struct engine_params *params, st
     engine->raft = malloc(raft_size_bytes(engine->raft_params.log_max));
     engine->update = malloc(sizeof(*engine->update));
     engine->round = round_new(engine->store);
+    engine->scrub =
+        scrub_new(engine->loop, params->state_dir,
+                  params->scrub_ms == 0 ? SCRUB_MS : params->scrub_ms, on_damage, engine);
     if (engine->name == NULL || engine->soon == NULL || engine->tick == NULL ||
         engine->retry == NULL || engine->raft == NULL || engine->update == NULL ||
-        engine->round == NULL)
+        engine->round == NULL || engine->scrub == NULL)
         return err_set(e, ERR_NOMEM, "open %s: out of memory", params->state_dir);
     return drive_load(engine, e);
 }

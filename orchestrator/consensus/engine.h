@@ -43,6 +43,7 @@ struct engine_params {
     uint32_t trailing;     /* entries kept behind a snapshot; 0 = 1024 */
     uint32_t election_ms;  /* minimum election timeout; 0 = 300 */
     uint32_t heartbeat_ms; /* 0 = a sixth of that */
+    uint32_t scrub_ms;     /* between two parts of the file that are read again; 0 = 10 s */
     const struct engine_callbacks *callbacks; /* borrowed for life */
     void *data;
 };

@@ -9,6 +9,7 @@
 #include "orchestrator/consensus/pending.h"
 #include "orchestrator/consensus/roster.h"
 #include "orchestrator/consensus/round.h"
+#include "orchestrator/consensus/scrub.h"
 #include "orchestrator/consensus/snapshot_plan.h"
 #include "orchestrator/consensus/store.h"
 #include "orchestrator/raft/raft.h"
@@ -80,6 +81,7 @@ struct engine {
     bool soon_is_started;
     struct timer *tick;
     struct timer *retry;
+    struct scrub *scrub;
 };
 
 /* drive.c: the core. Each may send messages; none calls back otherwise. */
@@ -98,6 +100,10 @@ void drive_propose(struct engine *engine);
 
 /* Fill the round from the draft, rows and snapshots; false: there is nothing to write. */
 bool drive_fill_round(struct engine *engine);
+
+/* What is damaged in the file (an entry, or 0: the snapshot) is still in memory: it is written anew
+ * with the next round. False: it is not in memory, and not needed any more. */
+bool drive_repair(struct engine *engine, uint64_t index);
 
 /* The round has ended well: tell the core, and send what waited for it. */
 void drive_persisted(struct engine *engine);

@@ -11,6 +11,7 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/engine_query.c \
 	orchestrator/consensus/log_cache.c orchestrator/consensus/log_cache.h \
 	orchestrator/consensus/roster.c orchestrator/consensus/roster.h \
+	orchestrator/consensus/scrub.c orchestrator/consensus/scrub.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \
 	orchestrator/consensus/store_file.c orchestrator/consensus/store_file.h \
 	orchestrator/consensus/store_tools.c orchestrator/consensus/store_tools.h \

@@ -12,9 +12,9 @@
 enum { STORE_FORMAT = 1 };
 
 /* What to do about damage; ends every message that names some. */
-#define STORE_DAMAGE_ADVICE                                                                      \
-    "nothing was changed; keep a copy of the directory, then restore it from a backup or start " \
-    "with an empty one"
+#define STORE_DAMAGE_ADVICE                                                                       \
+    "nothing was changed; keep a copy of the directory, then restore a backup (ephorctl cluster " \
+    "restore) or, if other controllers have the log, remove this one there and add it anew"
 
 /* dir/name, or ERR_LIMIT if that is too long. */
 int store_file_path(char path[PATH_MAX], const char *dir, const char *name, struct errbuf *e);

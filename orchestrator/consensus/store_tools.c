@@ -86,6 +86,64 @@ int store_look(const char *dir, uint64_t count, store_entry_cb *cb, void *data, 
     return err;
 }
 
+static int verify_snapshot(sqlite3 *db, const char *path, struct errbuf *e)
+{
+    struct store_snapshot snapshot;
+    sqlite3_stmt *row = NULL;
+    int err = ERR_OK;
+    int rc =
+        sqlite3_prepare_v2(db, "SELECT idx, term, checksum, bytes FROM snapshot", -1, &row, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW)
+        err = store_verify_snapshot(row, path, &snapshot, e);
+    else if (rc != SQLITE_DONE)
+        err = store_file_error(db, rc, "read", path, e);
+    sqlite3_finalize(row);
+    return err;
+}
+
+static int verify_entries(sqlite3 *db, const char *path, struct store_part *part, struct errbuf *e)
+{
+    struct store_entry entry = {.index = part->first};
+    sqlite3_stmt *row = NULL;
+    uint64_t seen = 0;
+    int err = ERR_OK;
+    int rc = sqlite3_prepare_v2(db,
+                                "SELECT idx, term, kind, checksum, bytes FROM log WHERE idx >= ?1 "
+                                "ORDER BY idx LIMIT ?2",
+                                -1, &row, NULL);
+    sqlite3_bind_int64(row, 1, (sqlite3_int64)part->first);
+    sqlite3_bind_int64(row, 2, (sqlite3_int64)part->count);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+        part->damaged = (uint64_t)sqlite3_column_int64(row, 0);
+        err = store_verify_entry(row, path, &entry, e);
+        if (err != ERR_OK)
+            break;
+        seen++;
+        rc = SQLITE_OK;
+    }
+    if (err == ERR_OK && rc != SQLITE_DONE)
+        err = store_file_error(db, rc, "read", path, e);
+    sqlite3_finalize(row);
+    part->next = seen < part->count ? 0 : entry.index + 1;
+    return err;
+}
+
+int store_verify_part(const char *dir, struct store_part *part, struct errbuf *e)
+{
+    char path[PATH_MAX];
+    sqlite3 *db;
+    part->damaged = 0;
+    int err = open_log(dir, &db, path, e);
+    if (err == ERR_OK && part->first == 0)
+        err = verify_snapshot(db, path, e);
+    if (err == ERR_OK)
+        err = verify_entries(db, path, part, e);
+    sqlite3_close(db);
+    return err;
+}
+
 /* ---------------------------------------------------------------- copies */
 
 static int sync_file(const char *path, struct errbuf *e)

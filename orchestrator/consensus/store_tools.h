@@ -10,6 +10,14 @@
 /* The newest `count` entries, oldest first, also beside a running controller. */
 int store_look(const char *dir, uint64_t count, store_entry_cb *cb, void *data, struct errbuf *e);
 
+/* A part of the log, for a scrub. first 0: begin with the snapshot. */
+struct store_part {
+    uint64_t first, count; /* in */
+    uint64_t next;         /* where to go on; 0: the end was reached */
+    uint64_t damaged;      /* of ERR_CORRUPT: the entry; 0: the snapshot */
+};
+int store_verify_part(const char *dir, struct store_part *part, struct errbuf *e);
+
 /* A consistent, verified copy at path (which must not exist), also beside a running controller. */
 int store_backup(const char *dir, const char *path, struct errbuf *e);
 

@@ -4,6 +4,7 @@
 #include "orchestrator/consensus/engine.h"
 
 #include "orchestrator/consensus/store.h"
+#include "orchestrator/consensus/store_tools.h"
 #include "orchestrator/sys/now.h"
 #include "tests/tools/engine_disk_faults.h"
 
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +154,7 @@ static void open_with(uint32_t trailing)
     struct engine_params params = {.state_dir = dir,
                                    .controller = 1,
                                    .trailing = trailing,
+                                   .scrub_ms = 20,
                                    .callbacks = &callbacks,
                                    .data = &world};
     world.loop = loop_new();
@@ -331,6 +334,65 @@ START_TEST(carries_the_first_format_over)
     close_all();
     open_leading(1);
     expect_trace("snapshot6=more lead3 ");
+    close_all();
+}
+END_TEST
+
+static bool is_well(void)
+{
+    struct store_part part = {.count = 100};
+    return store_verify_part(dir, &part, &e) == 0;
+}
+
+static void on_mended(void *data)
+{
+    (void)data;
+    world.is_late = now_mono_ms() > world.until_ms;
+    if (is_well() || world.is_late)
+        loop_stop(world.loop);
+}
+
+static void damage(const char *sql)
+{
+    sqlite3 *db;
+    char path[96];
+    snprintf(path, sizeof(path), "%s/log.db", dir);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* A bit that flips in the file is found while it runs, and written anew from memory. */
+START_TEST(mends_what_the_scrub_finds)
+{
+    static const char *const harm[] = {
+        "UPDATE log SET bytes = x'00' WHERE idx = 3",
+        "UPDATE log SET checksum = 1 WHERE idx = (SELECT max(idx) FROM log)",
+        "UPDATE snapshot SET bytes = x'0011'",
+    };
+    open_leading(2);
+    for (int i = 0; i < 6; i++)
+        propose("x");
+    run_until(&world.answered, 6);
+    engine_snapshot(world.engine, 4, "state", 5);
+    propose("y");
+    run_until(&world.answered, 7);
+    close_all();
+    open_leading(2);
+    damage(harm[_i]);
+    ck_assert(!is_well());
+    world.until_ms = now_mono_ms() + DEADLINE_MS;
+    struct timer *timer = timer_new(world.loop, on_mended, NULL);
+    timer_start(timer, 0, 5);
+    loop_run(world.loop);
+    timer_free(timer);
+    ck_assert(!world.is_late);
+    propose("z");
+    run_until(&world.answered, 1);
+    close_all();
+    open_leading(2);
+    ck_assert_uint_eq(world.snapshots, 1);
+    ck_assert_uint_eq(world.last_index, 10);
     close_all();
 }
 END_TEST
@@ -764,6 +826,7 @@ static Suite *engine_suite(void)
     tcase_add_test(tc, recovers_before_it_leads);
     tcase_add_test(tc, recovers_many_entries);
     tcase_add_test(tc, gives_the_snapshot_then_what_is_behind_it);
+    tcase_add_loop_test(tc, mends_what_the_scrub_finds, 0, 3);
     tcase_add_test(tc, carries_the_first_format_over);
     tcase_add_test(tc, writes_what_is_queued_when_closed);
     tcase_add_test(tc, closes_at_any_moment);
