@@ -16,6 +16,12 @@ lint: all
 check-lab: all
 	python3 $(srcdir)/tests/lab/run.py --build $(builddir) --keep $(builddir)/lab-failures
 
+# Some minutes of kill -9 with a history at the end; STORM=seconds.
+.PHONY: check-storm
+check-storm: all
+	EPHOR_STORM_SECONDS=$${STORM:-300} python3 $(srcdir)/tests/lab/run.py --build $(builddir) \
+	  --keep $(builddir)/lab-failures acknowledged_is_kept
+
 include tests/unit/local.mk
 include tests/explorer/local.mk
 include tests/raft/cases.mk

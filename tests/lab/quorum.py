@@ -96,15 +96,15 @@ def one_controller_becomes_three(lab):
     lab.client_reaches("n2")
 
 
-@scenario(controllers=3, seconds=60)
-def what_was_acknowledged_is_kept(lab):
-    """kill -9 of one after the other every two seconds, sometimes of all, under load."""
-    cluster = lab.cluster
+def storm(cluster, most, seconds):
+    """kill -9 of up to `most`, sometimes of all, every two seconds, under load."""
     clerk = Clerk(cluster)
     clerk.start()
-    end = time.monotonic() + float(os.environ.get("EPHOR_STORM_SECONDS", "30"))
+    end = time.monotonic() + float(os.environ.get("EPHOR_STORM_SECONDS", seconds))
     while time.monotonic() < end:
-        victims = cluster.all if random.random() < 0.15 else [random.choice(cluster.all)]
+        victims = random.sample(cluster.all, random.randint(1, most))
+        if random.random() < 0.15:
+            victims = cluster.all
         for victim in victims:
             if victim.process is not None:
                 victim.kill()
@@ -115,6 +115,18 @@ def what_was_acknowledged_is_kept(lab):
     cluster.leader()
     clerk.end()
     check_history(cluster, clerk)
+
+
+@scenario(controllers=3, seconds=60)
+def what_was_acknowledged_is_kept(lab):
+    """Three controllers in a storm of kills."""
+    storm(lab.cluster, 1, 30)
+
+
+@scenario(controllers=5, seconds=50)
+def what_five_acknowledged_is_kept(lab):
+    """Five, two of which may be killed at once."""
+    storm(lab.cluster, 2, 15)
 
 
 @scenario(controllers=3, seconds=50)

@@ -48,7 +48,7 @@ def keep_logs(lab, keep, name):
 
 def run_in(lab, scenario):
     if scenario.controllers > 1:
-        lab.env["LAB_CONTROLLERS"] = str(scenario.controllers + 1)  # room for one more
+        lab.env["LAB_CONTROLLERS"] = str(min(scenario.controllers + 1, 5))  # room for one more
         lab.cluster = Cluster(lab, scenario.controllers)
     lab.up()
     scenario.run(lab)
