@@ -7,8 +7,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-enum { READ_MAX = 1 << 24 };
+enum {
+    READ_MAX = 1 << 24,
+    TRAILING = 1024,
+    ELECTION_MS = 300,
+    LOG_MAX = 131072, /* entries; a snapshot is due long before */
+    APPEND_BYTES_MAX = 256 << 10,
+    WINDOW_BYTES = 4 << 20, /* a policy fact fits, and a slow link still turns around quickly */
+    CHUNK_BYTES = 256 << 10,
+};
 
 struct loading {
     struct engine *engine;
@@ -131,4 +140,29 @@ int drive_load(struct engine *engine, struct errbuf *e)
     engine->has_failed = false;
     raft_start(engine->raft, now_mono_ms());
     return ERR_OK;
+}
+
+static uint64_t draw_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+        seed = (uint64_t)now_mono_ms();
+    return seed;
+}
+
+struct raft_params drive_params(const struct engine_params *params, const struct store_state *state)
+{
+    uint32_t election_ms = params->election_ms == 0 ? ELECTION_MS : params->election_ms;
+    uint32_t heartbeat_ms = params->heartbeat_ms == 0 ? election_ms / 6 : params->heartbeat_ms;
+    uint64_t entries = state->last_index - state->first_index + 1;
+    uint32_t trailing = params->trailing == 0 ? TRAILING : params->trailing;
+    return (struct raft_params){.id = params->controller,
+                                .election_ms = election_ms,
+                                .heartbeat_ms = heartbeat_ms > 0 ? heartbeat_ms : 1,
+                                .append_bytes_max = APPEND_BYTES_MAX,
+                                .window_bytes = WINDOW_BYTES,
+                                .chunk_bytes = CHUNK_BYTES,
+                                .trailing = trailing,
+                                .log_max = LOG_MAX + (uint32_t)entries,
+                                .seed = draw_seed()};
 }

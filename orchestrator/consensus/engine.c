@@ -16,17 +16,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
     RETRY_MS = 500,
     SCRUB_MS = 10000,
     TRAILING_DEFAULT = 1024,
-    ELECTION_MS = 300,
-    LOG_MAX = 131072, /* entries; a snapshot is due long before */
-    APPEND_BYTES_MAX = 256 << 10,
-    WINDOW_BYTES = 4 << 20, /* a policy fact fits, and a slow link still turns around quickly */
-    CHUNK_BYTES = 256 << 10,
     APPLY_MAX = 512, /* entries handed on before the loop gets its turn */
 };
 
@@ -378,32 +372,6 @@ static void on_damage(void *data, uint64_t index, const char *text)
 
 /* ---------------------------------------------------------------- open and close */
 
-static uint64_t draw_seed(void)
-{
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-        seed = (uint64_t)now_mono_ms();
-    return seed;
-}
-
-static struct raft_params raft_params_of(const struct engine_params *params,
-                                         const struct store_state *state)
-{
-    uint32_t election_ms = params->election_ms == 0 ? ELECTION_MS : params->election_ms;
-    uint32_t heartbeat_ms = params->heartbeat_ms == 0 ? election_ms / 6 : params->heartbeat_ms;
-    uint64_t entries = state->last_index - state->first_index + 1;
-    uint32_t trailing = params->trailing == 0 ? TRAILING_DEFAULT : params->trailing;
-    return (struct raft_params){.id = params->controller,
-                                .election_ms = election_ms,
-                                .heartbeat_ms = heartbeat_ms > 0 ? heartbeat_ms : 1,
-                                .append_bytes_max = APPEND_BYTES_MAX,
-                                .window_bytes = WINDOW_BYTES,
-                                .chunk_bytes = CHUNK_BYTES,
-                                .trailing = trailing,
-                                .log_max = LOG_MAX + (uint32_t)entries,
-                                .seed = draw_seed()};
-}
-
 static void free_engine(struct engine *engine)
 {
     timer_free(engine->soon);
@@ -424,7 +392,7 @@ static int prepare(struct engine *engine, const struct engine_params *params, st
     engine->soon = timer_new(engine->loop, on_soon, engine);
     engine->tick = timer_new(engine->loop, on_tick, engine);
     engine->retry = timer_new(engine->loop, on_retry, engine);
-    engine->raft_params = raft_params_of(params, store_state(engine->store));
+    engine->raft_params = drive_params(params, store_state(engine->store));
     engine->raft = malloc(raft_size_bytes(engine->raft_params.log_max));
     engine->update = malloc(sizeof(*engine->update));
     engine->round = round_new(engine->store);

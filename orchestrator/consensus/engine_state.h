@@ -86,6 +86,10 @@ struct engine {
 
 /* drive.c: the core. Each may send messages; none calls back otherwise. */
 
+/* The core's parameters, with defaults filled in. */
+struct raft_params drive_params(const struct engine_params *params,
+                                const struct store_state *state);
+
 /* Read what the storage holds and start the core with it; blocking. */
 int drive_load(struct engine *engine, struct errbuf *e);
 

@@ -1,4 +1,5 @@
-/* The cluster for the status process: members, links, progress, who was refused. */
+/* Questions about the cluster; and all of it for the status process: members, links, progress, who
+ * was refused. */
 #include "orchestrator/base/contract.h"
 #include "orchestrator/consensus/roster.h"
 #include "orchestrator/quorum/cluster.h"
@@ -7,6 +8,32 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---------------------------------------------------------------- questions */
+
+bool cluster_is_alone(const struct quorum *q)
+{
+    const Ephor__Membership *m = engine_members(q->engine);
+    size_t others = 0;
+    for (size_t i = 0; i < m->n_members; i++)
+        others += m->members[i]->kind != EPHOR__MEMBER_KIND__LEARNER &&
+                  m->members[i]->id != q->controller;
+    return others == 0 && m->n_members > 0;
+}
+
+uint32_t cluster_seat_of(const struct quorum *q, uint32_t id)
+{
+    const Ephor__ClusterMember *member = roster_find(engine_members(q->engine), id);
+    if (member == NULL)
+        return 0;
+    return member->seat != 0 ? member->seat : member->id; /* of a log that knew no seats */
+}
+
+const char *cluster_name_of(const struct quorum *q, uint32_t id)
+{
+    const Ephor__ClusterMember *member = roster_find(engine_members(q->engine), id);
+    return member == NULL ? "" : member->name;
+}
 
 bool cluster_is_witness(const struct quorum *q)
 {

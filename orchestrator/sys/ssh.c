@@ -1,6 +1,5 @@
 /* SSH sessions. One pump does all the work of a session: whenever its socket is ready, or
  * something was queued, it goes on where it stopped.
- *
  *   RESOLVING -> CONNECTING -> HANDSHAKE -> AUTHENTICATING -> READY -> CLOSED
  *
  * libssh2's rule for non-blocking use: a call that returned EAGAIN in the middle of sending a
@@ -308,29 +307,22 @@ static void pump_once(struct ssh *ssh)
 
 /* Until nothing moves: reading for one channel also takes what belongs to the others off the
  * socket, which then never becomes readable for it. */
-/* Reading one stream takes whatever the socket has, for others too, which were looked at before:
- * what they got lies with the library, and no event of the socket tells. */
-static bool has_queued(const struct ssh *ssh)
+/* Reading one stream takes whatever the socket has, for others too, which were looked at before: it
+ * lies with the library then, and no event tells. Answers to what opens or ends a channel cannot
+ * even be asked about: those are tried again soon. */
+static bool has_queued(struct ssh *ssh)
 {
-    for (int i = 0; i < SSH_CHANNELS_MAX && ssh->stuck == NULL; i++) {
-        const struct ssh_channel *channel = ssh->channels[i];
-        if (channel != NULL && channel->phase == CHANNEL_OPEN &&
-            (libssh2_poll_channel_read(channel->handle, 0) == 1 ||
-             libssh2_poll_channel_read(channel->handle, SSH_EXTENDED_DATA_STDERR) == 1 ||
-             libssh2_channel_eof(channel->handle) == 1))
-            return true;
-    }
-    return false;
-}
-
-/* Answers to what opens or ends a channel may lie there likewise, and cannot be asked about. */
-static bool is_between(const struct ssh *ssh)
-{
+    bool has = false;
     for (int i = 0; i < SSH_CHANNELS_MAX; i++) {
-        if (ssh->channels[i] != NULL && ssh->channels[i]->phase != CHANNEL_OPEN)
-            return true;
+        struct ssh_channel *c = ssh->channels[i];
+        if (c != NULL && c->phase != CHANNEL_OPEN)
+            timer_start(ssh->kick, LOOK_AGAIN_MS, 0);
+        else if (c != NULL)
+            has |= libssh2_poll_channel_read(c->handle, 0) == 1 ||
+                   libssh2_poll_channel_read(c->handle, SSH_EXTENDED_DATA_STDERR) == 1 ||
+                   libssh2_channel_eof(c->handle) == 1;
     }
-    return false;
+    return has && ssh->stuck == NULL;
 }
 
 static void pump_channels(struct ssh *ssh)
@@ -338,11 +330,8 @@ static void pump_channels(struct ssh *ssh)
     for (int round = 0; round < READ_ROUNDS && !ssh->is_free_wanted; round++) {
         ssh->has_progressed = false;
         pump_once(ssh);
-        if (!ssh->has_progressed && !ssh->is_free_wanted && !has_queued(ssh)) {
-            if (is_between(ssh))
-                timer_start(ssh->kick, LOOK_AGAIN_MS, 0);
+        if (!ssh->is_free_wanted && !ssh->has_progressed && !has_queued(ssh))
             return;
-        }
     }
     if (!ssh->is_free_wanted)
         timer_start(ssh->kick, 0, 0);
@@ -444,20 +433,14 @@ static void on_socket(void *data, int events)
 {
     struct ssh *ssh = data;
     (void)events;
-    if (ssh->phase == SSH_CONNECTING) {
+    if (ssh->phase == SSH_CONNECTING)
         connected(ssh);
-        return;
-    }
-    bool lost = is_lost(ssh);
-    if (lost && ssh->phase != SSH_READY) {
-        fail(ssh, ERR_CLOSED, "the server closed the connection");
-        return;
-    }
-    if (lost) {
-        fail(ssh, ERR_CLOSED, "the connection was lost");
-        return;
-    }
-    pump(ssh);
+    else if (is_lost(ssh))
+        fail(ssh, ERR_CLOSED,
+             ssh->phase == SSH_READY ? "the connection was lost"
+                                     : "the server closed the connection");
+    else
+        pump(ssh);
 }
 
 static void on_kick(void *data)
