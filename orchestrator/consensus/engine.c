@@ -298,8 +298,23 @@ static void turn(struct engine *engine)
     if (engine->has_failed)
         return;
     drive_propose(engine);
-    if (!engine->is_writing && drive_fill_round(engine))
+    if (engine->refused.head != NULL)
+        start_soon(engine, 1);
+    if (!engine->is_writing)
+        turn_end_start(engine->round_due);
+}
+
+static void on_round_due(void *data)
+{
+    struct engine *engine = data;
+    if (!engine->is_closing && !engine->has_failed && !engine->is_writing &&
+        drive_fill_round(engine))
         start_round(engine);
+}
+
+static void on_proposals_due(void *data)
+{
+    turn(data);
 }
 
 static void on_soon(void *data)
@@ -374,6 +389,8 @@ static void on_damage(void *data, uint64_t index, const char *text)
 
 static void free_engine(struct engine *engine)
 {
+    turn_end_free(engine->round_due);
+    turn_end_free(engine->proposals_due);
     timer_free(engine->soon);
     timer_free(engine->tick);
     timer_free(engine->retry);
@@ -389,6 +406,8 @@ static void free_engine(struct engine *engine)
 static int prepare(struct engine *engine, const struct engine_params *params, struct errbuf *e)
 {
     engine->name = strdup(params->name == NULL ? "" : params->name);
+    engine->round_due = turn_end_new(engine->loop, on_round_due, engine);
+    engine->proposals_due = turn_end_new(engine->loop, on_proposals_due, engine);
     engine->soon = timer_new(engine->loop, on_soon, engine);
     engine->tick = timer_new(engine->loop, on_tick, engine);
     engine->retry = timer_new(engine->loop, on_retry, engine);
@@ -399,9 +418,10 @@ static int prepare(struct engine *engine, const struct engine_params *params, st
     engine->scrub =
         scrub_new(engine->loop, params->state_dir,
                   params->scrub_ms == 0 ? SCRUB_MS : params->scrub_ms, on_damage, engine);
-    if (engine->name == NULL || engine->soon == NULL || engine->tick == NULL ||
-        engine->retry == NULL || engine->raft == NULL || engine->update == NULL ||
-        engine->round == NULL || engine->scrub == NULL)
+    if (engine->name == NULL || engine->round_due == NULL || engine->proposals_due == NULL ||
+        engine->soon == NULL || engine->tick == NULL || engine->retry == NULL ||
+        engine->raft == NULL || engine->update == NULL || engine->round == NULL ||
+        engine->scrub == NULL)
         return err_set(e, ERR_NOMEM, "open %s: out of memory", params->state_dir);
     return drive_load(engine, e);
 }
@@ -503,8 +523,10 @@ static void propose(struct engine *engine, enum raft_entry_kind kind, const void
     PRE(proposal != NULL); /* not even room to say so */
     proposal->err = err;
     proposal_push(err == 0 ? &engine->waiting : &engine->refused, proposal);
-    /* A refused client that asks again at once must not starve the loop. */
-    start_soon(engine, err == 0 ? 0 : 1);
+    if (err == 0)
+        turn_end_start(engine->proposals_due);
+    else /* a client that asks again at once must not starve the loop */
+        start_soon(engine, 1);
 }
 
 void engine_propose(struct engine *engine, const void *bytes, size_t size, engine_propose_cb *cb,

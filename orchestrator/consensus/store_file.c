@@ -9,6 +9,7 @@
 
 #include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/consensus/store_wal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,14 +269,10 @@ static int create(const char *dir, const char *path, uint32_t controller, bool j
     return err;
 }
 
-static int create_if_missing(const char *dir, const char *path, uint32_t controller, bool joins,
-                             struct errbuf *e)
+static int create_if_missing(const char *dir, const char *path, const char *wal,
+                             uint32_t controller, bool joins, struct errbuf *e)
 {
-    char wal[PATH_MAX];
     struct stat st;
-    int err = store_file_path(wal, dir, "log.db-wal", e);
-    if (err != 0)
-        return err;
     if (stat(path, &st) != 0) {
         if (errno != ENOENT)
             return set_errno(e, errno, "open", path);
@@ -372,12 +369,14 @@ static int set_up(sqlite3 *db, const char *path, struct errbuf *e)
     if (sqlite3_db_readonly(db, "main") == 1)
         return err_set(e, ERR_DENIED, "%s can only be read; give its owner the right to write",
                        path);
-    return execute(db,
-                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                   "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; "
-                   "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4096; "
-                   "PRAGMA journal_size_limit = 33554432",
-                   "open", path, e);
+    char pragmas[256];
+    text_format(pragmas, sizeof(pragmas),
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; "
+                "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = %d; "
+                "PRAGMA journal_size_limit = 33554432",
+                STORE_WAL_PAGES);
+    return execute(db, pragmas, "open", path, e);
 }
 
 /* Files of the first version founded a cluster of one and were not counted. */
@@ -391,9 +390,14 @@ int store_file_open(const char *dir, uint32_t controller, bool joins, sqlite3 **
                     struct errbuf *e)
 {
     char path[PATH_MAX];
+    char wal[PATH_MAX];
     int err = store_file_path(path, dir, "log.db", e);
     if (err == 0)
-        err = create_if_missing(dir, path, controller, joins, e);
+        err = store_file_path(wal, dir, "log.db-wal", e);
+    if (err == 0)
+        err = create_if_missing(dir, path, wal, controller, joins, e);
+    if (err == 0)
+        err = store_wal_check(wal, e);
     if (err == 0)
         err = open_database(path, db, e);
     if (err != 0)
@@ -409,6 +413,8 @@ int store_file_open(const char *dir, uint32_t controller, bool joins, sqlite3 **
         err = check_owner(*db, controller, path, e);
     if (err == 0)
         err = complete_meta(*db, path, e);
+    if (err == 0)
+        store_wal_extend(wal);
     if (err != 0) {
         sqlite3_close(*db);
         *db = NULL;

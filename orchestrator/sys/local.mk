@@ -30,8 +30,11 @@ libsys_a_SOURCES = \
 	orchestrator/sys/tls_words.c orchestrator/sys/tls_words.h
 libsys_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
 
-check_PROGRAMS += test_link
-TESTS += test_link
+check_PROGRAMS += test_link test_loop
+TESTS += test_link test_loop
+test_loop_SOURCES = tests/unit/test_loop.c
+test_loop_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_loop_LDADD = libsys.a libbase.a $(UV_LIBS) $(CHECK_LIBS)
 test_link_SOURCES = tests/unit/test_link.c
 test_link_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_link_LDADD = libsys.a libproto.a libbase.a $(UV_LIBS) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm

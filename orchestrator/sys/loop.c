@@ -15,6 +15,8 @@ enum { HEARTBEAT_MS = 100 };
 struct loop {
     uv_loop_t uv;
     uv_timer_t heartbeat;
+    uv_prepare_t end; /* of a turn, while somebody waits for it */
+    struct turn_end *ends, **ends_tail;
     int64_t heartbeat_due_ms;
     int64_t late_max_ms;
 };
@@ -29,6 +31,15 @@ struct watch {
     uv_poll_t uv;
     watch_cb *cb;
     void *data;
+    int events;
+};
+
+struct turn_end {
+    struct loop *loop;
+    struct turn_end *next;
+    turn_end_cb *cb;
+    void *data;
+    bool is_waiting;
 };
 
 struct signal_handle {
@@ -59,6 +70,9 @@ struct loop *loop_new(void)
     loop->heartbeat_due_ms = now_mono_ms() + HEARTBEAT_MS;
     uv_timer_start(&loop->heartbeat, on_heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
     uv_unref((uv_handle_t *)&loop->heartbeat);
+    uv_prepare_init(&loop->uv, &loop->end);
+    loop->end.data = loop;
+    loop->ends_tail = &loop->ends;
     return loop;
 }
 
@@ -82,7 +96,8 @@ static void close_left(uv_handle_t *uv, void *arg)
     struct loop *loop = arg;
     if (uv_is_closing(uv))
         return;
-    uv_close(uv, uv == (uv_handle_t *)&loop->heartbeat ? NULL : on_closed_free);
+    bool is_own = uv == (uv_handle_t *)&loop->heartbeat || uv == (uv_handle_t *)&loop->end;
+    uv_close(uv, is_own ? NULL : on_closed_free);
 }
 
 void loop_free(struct loop *loop)
@@ -143,6 +158,8 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 {
     struct watch *watch = uv->data;
     int ready = status < 0 ? WATCH_READ | WATCH_WRITE : 0; /* let read or write tell the error */
+    if (status < 0)
+        watch->events = WATCH_NONE; /* libuv has stopped it */
     if (events & (UV_READABLE | UV_DISCONNECT))
         ready |= WATCH_READ;
     if (events & UV_WRITABLE)
@@ -167,6 +184,9 @@ struct watch *watch_new(struct loop *loop, int fd, watch_cb *cb, void *data)
 
 void watch_set(struct watch *watch, int events)
 {
+    if (events == watch->events)
+        return; /* libuv would tell the kernel all the same, twice */
+    watch->events = events;
     if (events == WATCH_NONE) {
         uv_poll_stop(&watch->uv);
         return;
@@ -183,6 +203,60 @@ void watch_free(struct watch *watch)
         return;
     uv_poll_stop(&watch->uv);
     uv_close((uv_handle_t *)&watch->uv, on_closed_free);
+}
+
+static void drop_end(struct loop *loop, struct turn_end **at)
+{
+    struct turn_end *end = *at;
+    *at = end->next;
+    if (loop->ends_tail == &end->next)
+        loop->ends_tail = at;
+    end->is_waiting = false;
+}
+
+static void on_turn_end(uv_prepare_t *uv)
+{
+    struct loop *loop = uv->data;
+    while (loop->ends != NULL) {
+        struct turn_end *end = loop->ends;
+        drop_end(loop, &loop->ends);
+        end->cb(end->data);
+    }
+    uv_prepare_stop(uv);
+}
+
+struct turn_end *turn_end_new(struct loop *loop, turn_end_cb *cb, void *data)
+{
+    struct turn_end *end = calloc(1, sizeof(*end));
+    if (end == NULL)
+        return NULL;
+    end->loop = loop;
+    end->cb = cb;
+    end->data = data;
+    return end;
+}
+
+void turn_end_start(struct turn_end *end)
+{
+    if (end->is_waiting)
+        return;
+    end->is_waiting = true;
+    end->next = NULL;
+    *end->loop->ends_tail = end;
+    end->loop->ends_tail = &end->next;
+    uv_prepare_start(&end->loop->end, on_turn_end);
+}
+
+void turn_end_free(struct turn_end *end)
+{
+    if (end == NULL)
+        return;
+    struct turn_end **at = &end->loop->ends;
+    while (end->is_waiting && *at != end)
+        at = &(*at)->next;
+    if (end->is_waiting)
+        drop_end(end->loop, at);
+    free(end);
 }
 
 static void on_signal(uv_signal_t *uv, int signo)

@@ -33,6 +33,16 @@ struct watch *watch_new(struct loop *loop, int fd, watch_cb *cb, void *data);
 void watch_set(struct watch *watch, int events); /* WATCH_NONE pauses */
 void watch_free(struct watch *watch);            /* NULL is fine */
 
+/* What is left to do once when this turn of the loop ends, before it waits: one write for all that
+ * a turn has to say. They run in the order in which they were started; starting a started one
+ * changes nothing; a callback may start others. Unlike other handles they must go before the loop
+ * does. */
+typedef void turn_end_cb(void *data);
+struct turn_end;
+struct turn_end *turn_end_new(struct loop *loop, turn_end_cb *cb, void *data); /* NULL: no memory */
+void turn_end_start(struct turn_end *end);
+void turn_end_free(struct turn_end *end); /* NULL is fine */
+
 /* Signals, for as long as the loop lives. */
 typedef void signal_cb(void *data, int signo);
 int loop_on_signal(struct loop *loop, int signo, signal_cb *cb, void *data);

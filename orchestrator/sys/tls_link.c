@@ -40,6 +40,7 @@ struct tls_link {
     int fd;
     struct watch *watch;
     struct timer *deadline;
+    struct turn_end *flush;
     SSL *ssl;
     struct tls_guard guard;
     uint8_t pin[TLS_FINGERPRINT_SIZE];
@@ -58,7 +59,7 @@ struct tls_link {
     bool is_server;
     bool is_adopted;
     bool is_dispatching;
-    bool is_flush_due;
+    bool is_flush_due; /* at the end of this turn, or when the socket can take more */
     bool free_wanted;
 };
 
@@ -68,6 +69,7 @@ static void link_destroy(struct tls_link *link)
 {
     watch_free(link->watch);
     timer_free(link->deadline);
+    turn_end_free(link->flush);
     if (link->fd >= 0)
         close(link->fd);
     SSL_free(link->ssl);
@@ -184,9 +186,9 @@ int tls_link_send(struct tls_link *link, const void *bytes, size_t size)
     if (size > 0)
         memcpy(room + HEADER_SIZE, bytes, size);
     buf_commit(&link->out, HEADER_SIZE + size);
-    if (!link->is_flush_due) { /* the end of this turn, or the socket's next readiness */
+    if (!link->is_flush_due) {
         link->is_flush_due = true;
-        watch_set(link->watch, WATCH_READ | WATCH_WRITE);
+        turn_end_start(link->flush);
     }
     return ERR_OK;
 }
@@ -424,6 +426,18 @@ static void on_ready(void *data, int events)
         set_events(link);
 }
 
+static void on_flush(void *data)
+{
+    struct tls_link *link = data;
+    if (link->state != STATE_OPEN)
+        return;
+    int err = flush_some(link);
+    if (err != ERR_OK)
+        tls_link_fail(link, err, err_text(err));
+    else
+        set_events(link);
+}
+
 /* ---- making and freeing */
 
 struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_identity *identity)
@@ -448,7 +462,8 @@ struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_ident
     }
     link->ssl = tls_identity_ssl(identity, &link->guard, link->is_server);
     link->deadline = timer_new(plan->loop, on_deadline, link);
-    if (link->ssl == NULL || link->deadline == NULL) {
+    link->flush = turn_end_new(plan->loop, on_flush, link);
+    if (link->ssl == NULL || link->deadline == NULL || link->flush == NULL) {
         link_destroy(link);
         return NULL;
     }

@@ -222,8 +222,8 @@ static bool all_agree(void)
     return first != NULL;
 }
 
-/* Membership of ids 1..count, of which those above `voters` learn. */
-static void change(uint32_t count, uint32_t voters)
+/* Membership of ids 1..count, of which those above `voters` learn; `times` times at once. */
+static void ask_for_change(uint32_t count, uint32_t voters, unsigned times)
 {
     Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
     Ephor__ClusterMember members[SIZE];
@@ -236,12 +236,18 @@ static void change(uint32_t count, uint32_t voters)
     }
     m.members = pointers;
     m.n_members = count;
-    do { /* a learner may not have caught up yet */
-        run_until(somebody_leads);
-        wanted = world.answered + 1;
+    run_until(somebody_leads);
+    wanted = world.answered + times;
+    for (unsigned i = 0; i < times; i++)
         engine_change(leader()->engine, &m, on_answer, NULL);
-        run_until(all_answered);
-    } while (world.last_err == ERR_STALE || world.last_err == ERR_AGAIN);
+    run_until(all_answered);
+}
+
+static void change(uint32_t count, uint32_t voters)
+{
+    do
+        ask_for_change(count, voters, 1);
+    while (world.last_err == ERR_STALE || world.last_err == ERR_AGAIN); /* not caught up yet */
     ck_assert_int_eq(world.last_err, ERR_OK);
 }
 
@@ -303,6 +309,15 @@ START_TEST(one_becomes_three_and_keeps_its_log)
     run_until(all_agree);
     ck_assert_uint_eq(world.nodes[3].entries, 35);
     ck_assert_uint_gt(world.nodes[3].restored, 0);
+}
+END_TEST
+
+START_TEST(a_second_change_is_refused_in_words)
+{
+    grow_to(3);
+    world.failed = 0;
+    ask_for_change(4, 3, 2);
+    ck_assert_uint_eq(world.failed, 1);
 }
 END_TEST
 
@@ -428,6 +443,7 @@ static Suite *engine_suite(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, one_becomes_three_and_keeps_its_log);
+    tcase_add_test(tc, a_second_change_is_refused_in_words);
     tcase_add_test(tc, another_leads_when_the_leader_is_cut_off);
     tcase_add_test(tc, what_a_minority_took_is_given_up);
     tcase_add_test(tc, all_restart_and_nothing_is_lost);
