@@ -77,7 +77,8 @@ struct engine {
     struct proposal_queue inflight; /* in the log, not yet handed on */
     struct proposal_queue refused;  /* to be told so on the loop */
 
-    struct turn_end *round_due; /* behind what this turn sends: the others can begin to write, too */
+    struct turn_end
+        *round_due; /* behind what this turn sends: the others can begin to write, too */
     struct turn_end *proposals_due;
     struct timer *soon;
     bool soon_is_started;

@@ -62,6 +62,7 @@ static void fill(const struct raft_message *from, Ephor__RaftMessage *to)
     to->granted = from->granted;
     to->is_transfer = from->is_transfer;
     to->wants_snapshot = from->wants_snapshot;
+    to->has_lost = from->has_lost;
     to->refused = from->refused;
     to->commit = from->commit;
     to->sent_ms = from->sent_ms;
@@ -195,6 +196,7 @@ static void open_message(struct raft_mail *mail, uint32_t from, uint32_t to)
                                           .granted = m->granted,
                                           .is_transfer = m->is_transfer,
                                           .wants_snapshot = m->wants_snapshot,
+                                          .has_lost = m->has_lost,
                                           .refused = m->refused,
                                           .commit = m->commit,
                                           .sent_ms = m->sent_ms,

@@ -54,12 +54,17 @@ bool election_is_loyal(const struct raft *raft)
     return raft->role == RAFT_LEADER || raft->now_ms < raft->heard_ms + loyal_ms;
 }
 
-/* The election restriction (§3.6.1): a vote only for a log that is at least as complete. */
+/* The election restriction (§3.6.1): a vote only for a log that is at least as complete; also as
+ * what this one has lost. */
 static bool is_complete(const struct raft *raft, const struct raft_message *m)
 {
-    uint64_t last_term = trail_last_term(raft);
-    return m->index_term > last_term ||
-           (m->index_term == last_term && m->index >= trail_last(raft));
+    return trail_reaches(m->index, m->index_term, trail_last(raft), trail_last_term(raft)) &&
+           trail_reaches(m->index, m->index_term, raft->lost_index, raft->lost_term);
+}
+
+static bool may_campaign(const struct raft *raft)
+{
+    return membership_has_vote(raft) && !trail_is_full(raft, 1) && raft->lost_index == 0;
 }
 
 /* ---- candidates */
@@ -138,7 +143,7 @@ static void count_vote_of(struct raft *raft, struct raft_update *update, uint32_
  * comes back without a higher term that would unseat a leader who works. */
 void election_tick(struct raft *raft, struct raft_update *update)
 {
-    if (!membership_has_vote(raft) || trail_is_full(raft, 1)) {
+    if (!may_campaign(raft)) {
         election_arm(raft);
         return;
     }
@@ -154,8 +159,7 @@ void election_tick(struct raft *raft, struct raft_update *update)
 void election_on_timeout_now(struct raft *raft, struct raft_update *update,
                              const struct raft_message *m)
 {
-    if (m->term != raft->term || raft->role != RAFT_FOLLOWER || !membership_has_vote(raft) ||
-        trail_is_full(raft, 1))
+    if (m->term != raft->term || raft->role != RAFT_FOLLOWER || !may_campaign(raft))
         return;
     campaign(raft, update, true);
 }

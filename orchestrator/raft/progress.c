@@ -59,6 +59,14 @@ bool progress_matched(const struct raft *raft, struct progress *p, uint32_t flig
     return is_new;
 }
 
+void progress_lost(struct progress *p, uint32_t flight, uint64_t hint)
+{
+    if (flight != p->flight || hint >= p->match)
+        return;
+    p->match = hint;
+    p->installed = 0;
+}
+
 bool progress_refused(struct progress *p, uint32_t flight, uint64_t refused, uint64_t hint)
 {
     if (p->flow == FLOW_SNAPSHOT || refused <= p->match || flight != p->flight)

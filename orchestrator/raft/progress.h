@@ -14,6 +14,9 @@ void progress_probe(struct progress *p);
  * is nothing new. Only an answer to the probe itself ends probing. */
 bool progress_matched(const struct raft *raft, struct progress *p, uint32_t flight, uint64_t match);
 
+/* It says that it lost what it had acknowledged behind `hint`. */
+void progress_lost(struct progress *p, uint32_t flight, uint64_t hint);
+
 /* It refused a request of that flight whose previous entry was `refused`; the logs may agree at
  * `hint`. False: an old answer, which says nothing any more. One refusal begins one new flight:
  * otherwise each of a window's refusals would send the whole window again. */

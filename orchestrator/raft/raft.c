@@ -58,9 +58,27 @@ void raft_load(struct raft *raft, uint64_t index, const struct raft_entry *entry
         membership_adopt(raft, index, entry->membership);
 }
 
+void raft_lost(struct raft *raft, uint64_t index, uint64_t term)
+{
+    PRE(index > 0 && term <= raft->term);
+    raft->lost_index = index;
+    raft->lost_term = term;
+}
+
+/* A log that reaches as far as what was lost comes from a leader who had all of that that is
+ * committed: a leader of a later term by the election restriction, one of the same term because it
+ * sent it. */
+static void forget_lost(struct raft *raft)
+{
+    if (raft->lost_index != 0 &&
+        trail_reaches(trail_last(raft), trail_last_term(raft), raft->lost_index, raft->lost_term))
+        raft->lost_index = raft->lost_term = 0;
+}
+
 void raft_start(struct raft *raft, int64_t now_ms)
 {
     PRE(trail_last(raft) >= raft->snapshot.index);
+    forget_lost(raft);
     raft->now_ms = raft->heard_ms = now_ms;
     election_arm(raft);
     if (membership_has_vote(raft) && membership_quorum(&raft->config.membership) == 1) {
@@ -261,6 +279,7 @@ void raft_step(struct raft *raft, const struct raft_event *event, struct raft_up
         return;
     }
     dispatch(raft, update, event);
+    forget_lost(raft);
     update->role_changed = raft->role != role || raft->term != term || raft->leader != leader ||
                            raft_is_working(raft) != is_working;
     check_invariants(raft, commit, term);
@@ -322,6 +341,11 @@ uint64_t raft_last_index(const struct raft *raft)
 uint64_t raft_term_of(const struct raft *raft, uint64_t index)
 {
     return trail_term(raft, index);
+}
+
+bool raft_has_lost(const struct raft *raft)
+{
+    return raft->lost_index != 0;
 }
 
 const struct raft_entry *raft_entry_of(const struct raft *raft, uint64_t index,

@@ -104,6 +104,7 @@ struct raft_message {
     bool granted;        /* *_REPLY: yes; SNAPSHOT_REPLY: installed */
     bool is_transfer;    /* VOTE: on behalf of the leader, who wants to go */
     bool wants_snapshot; /* APPEND_REPLY of a witness whose log is long */
+    bool has_lost;       /* APPEND_REPLY refused: it no longer has all that it acknowledged */
     uint64_t refused;    /* APPEND_REPLY refused: the `index` of the request */
     uint64_t commit;     /* APPEND */
     int64_t sent_ms;     /* APPEND, SNAPSHOT: the leader's clock; the reply gives it back */
@@ -221,6 +222,13 @@ struct raft *raft_init(void *block, const struct raft_params *params, uint64_t t
  * those that are older than what is kept behind a snapshot are not taken into memory. */
 void raft_load(struct raft *raft, uint64_t index, const struct raft_entry *entry);
 
+/* Call between raft_load and raft_start if damage cost the log its end: `index` and `term` are
+ * those of the last entry that it ever acknowledged. The promises made with those entries
+ * are kept without them. Until the log is as complete again, the server votes only for logs that
+ * are, and does not stand for election: it might be the only one that knows of an entry that is
+ * committed, and no longer know it. */
+void raft_lost(struct raft *raft, uint64_t index, uint64_t term);
+
 /* Everything is loaded. A server that just started behaves as if it had heard from a leader now:
  * what it promised before it stopped is still kept. */
 void raft_start(struct raft *raft, int64_t now_ms);
@@ -242,6 +250,7 @@ uint64_t raft_durable_write(const struct raft *raft); /* of the last RAFT_PERSIS
 uint64_t raft_first_index(const struct raft *raft);
 uint64_t raft_last_index(const struct raft *raft);
 uint64_t raft_term_of(const struct raft *raft, uint64_t index); /* 0: not in the log */
+bool raft_has_lost(const struct raft *raft); /* what raft_lost told of is not all back yet */
 /* What a member of the log is, but for its bytes and its membership, which are the driver's. */
 const struct raft_entry *raft_entry_of(const struct raft *raft, uint64_t index,
                                        struct raft_entry *entry);

@@ -214,6 +214,7 @@ static uint64_t take_entries(struct raft *raft, struct raft_update *update,
 static void refuse(struct raft *raft, struct raft_message *answer, const struct raft_message *m)
 {
     answer->refused = m->index;
+    answer->has_lost = raft->lost_index != 0;
     if (m->index > trail_last(raft)) {
         answer->index = trail_last(raft);
         answer->index_term = trail_last_term(raft);
@@ -285,7 +286,10 @@ void replication_on_reply(struct raft *raft, struct raft_update *update,
         return;
     uint32_t i = (uint32_t)(p - raft->progress);
     if (!m->granted) {
-        progress_refused(p, m->flight, m->refused, hint_of(raft, m));
+        uint64_t hint = hint_of(raft, m);
+        if (m->has_lost)
+            progress_lost(p, m->flight, hint);
+        progress_refused(p, m->flight, m->refused, hint);
     } else if (m->index <= trail_last(raft) && progress_matched(raft, p, m->flight, m->index)) {
         replication_commit(raft, update);
     }

@@ -52,6 +52,9 @@ struct raft {
     uint64_t durable;    /* ... that is durable */
     uint64_t persisted;  /* the last index that is durable and in the log */
 
+    /* The last entry that it acknowledged and lost since; index 0: there is none. */
+    uint64_t lost_index, lost_term;
+
     enum raft_role role;
     uint32_t leader;
     int64_t deadline_ms; /* election, or of a leader's own duties */

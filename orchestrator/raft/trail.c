@@ -27,6 +27,11 @@ uint64_t trail_last_term(const struct raft *raft)
     return trail_term(raft, trail_last(raft));
 }
 
+bool trail_reaches(uint64_t index, uint64_t term, uint64_t than_index, uint64_t than_term)
+{
+    return term > than_term || (term == than_term && index >= than_index);
+}
+
 bool trail_has(const struct raft *raft, uint64_t index)
 {
     return index + 1 >= raft->first && index <= trail_last(raft);

@@ -6,6 +6,9 @@
 
 uint64_t trail_last(const struct raft *raft); /* index; first - 1 when empty */
 uint64_t trail_last_term(const struct raft *raft);
+
+/* Is a log that ends with the first one at least as complete as one that ends with the other? */
+bool trail_reaches(uint64_t index, uint64_t term, uint64_t than_index, uint64_t than_term);
 bool trail_has(const struct raft *raft, uint64_t index);      /* with its term known */
 uint64_t trail_term(const struct raft *raft, uint64_t index); /* 0: not known */
 const struct slot *trail_slot(const struct raft *raft, uint64_t index);

@@ -78,14 +78,21 @@ static void disk_write(struct disk *disk, struct raft *raft, const struct raft_u
         disk_compact(disk, u->compact_to);
 }
 
+static uint64_t last_term(struct disk *disk)
+{
+    return disk->last >= disk->first ? disk_entry(disk, disk->last)->entry.term
+                                     : disk->snapshot.term;
+}
+
 void cluster_persist(struct cluster *c, uint32_t id)
 {
     struct server *s = cluster_server(c, id);
     s->disk = s->memory;
     s->durable = s->written;
     uint64_t last = s->disk.last;
-    uint64_t term =
-        last >= s->disk.first ? disk_entry(&s->disk, last)->entry.term : s->disk.snapshot.term;
+    uint64_t term = last_term(&s->disk);
+    if (term > s->disk.lost_term || (term == s->disk.lost_term && last >= s->disk.lost_index))
+        s->disk.lost_index = s->disk.lost_term = s->memory.lost_index = s->memory.lost_term = 0;
     struct raft_event event = {
         .type = RAFT_PERSISTED,
         .persisted = {.write = s->written, .last_index = last, .last_term = term}};
@@ -294,6 +301,19 @@ void cluster_crash(struct cluster *c, uint32_t id)
     memset(s->held, 0, sizeof(s->held));
 }
 
+void cluster_damage(struct cluster *c, uint32_t id, uint64_t from)
+{
+    struct disk *disk = &cluster_server(c, id)->disk;
+    disk->lost_index = disk->last;
+    disk->lost_term = last_term(disk);
+    if (from == 0) {
+        disk->snapshot = (struct raft_snapshot){0};
+        disk->first = 1;
+        from = 1;
+    }
+    disk->last = from - 1;
+}
+
 void cluster_start(struct cluster *c, uint32_t id)
 {
     struct server *s = cluster_server(c, id);
@@ -318,6 +338,8 @@ void cluster_start(struct cluster *c, uint32_t id)
         stored->entry.membership = &stored->membership;
         raft_load(s->raft, i, &stored->entry);
     }
+    if (s->disk.lost_index != 0)
+        raft_lost(s->raft, s->disk.lost_index, s->disk.lost_term);
     raft_start(s->raft, c->now_ms);
     s->memory = s->disk;
 }

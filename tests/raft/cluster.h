@@ -26,7 +26,8 @@ struct disk {
     uint64_t term;
     uint32_t voted_for;
     struct raft_snapshot snapshot;
-    uint64_t first, last; /* entries first..last; empty: last == first - 1 */
+    uint64_t first, last;           /* entries first..last; empty: last == first - 1 */
+    uint64_t lost_index, lost_term; /* the last entry before damage; index 0: nothing is missing */
     struct stored entries[LOG_MAX];
 };
 
@@ -89,6 +90,7 @@ void cluster_settle(struct cluster *c);
 
 void cluster_cut(struct cluster *c, uint32_t id, bool is_cut); /* from everybody, both ways */
 void cluster_crash(struct cluster *c, uint32_t id);            /* what is not durable is gone */
+void cluster_damage(struct cluster *c, uint32_t id, uint64_t from); /* 0: everything; not running */
 void cluster_start(struct cluster *c, uint32_t id);
 void cluster_fail_disk(struct cluster *c, uint32_t id); /* RAFT_STORAGE_FAILED; not restarted */
 

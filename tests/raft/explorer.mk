@@ -32,11 +32,32 @@ check-explore: raft_explorer
 RAFT_PLANTED = planted_old_term planted_last_index planted_no_log_check planted_two_votes \
 	planted_vote_unwritten planted_vote_early planted_two_changes planted_ack_early \
 	planted_truncate planted_own_early planted_commit_unchecked planted_suffix planted_deaf \
-	planted_minority planted_apply_early planted_untold
+	planted_minority planted_apply_early planted_untold planted_lost_vote planted_lost_candidate
 check_PROGRAMS += $(RAFT_PLANTED)
 TESTS += $(RAFT_PLANTED)
 plant_raft = $(MKDIR_P) tests/raft && \
 	sh $(srcdir)/tests/explorer/plant.sh $(srcdir)/orchestrator/raft $@
+
+# A server that lost entries votes for a log that never had them.
+planted_lost_vote_SOURCES = tests/raft/raft_explorer.c
+nodist_planted_lost_vote_SOURCES = tests/raft/planted_lost_vote.c
+planted_lost_vote_CPPFLAGS = $(RAFT_EXPLORER_CPPFLAGS) -DRAFT_PLAN='"damage"' \
+	-DRAFT_EXPECTS='"LEADER-COMPLETENESS"'
+planted_lost_vote_CFLAGS = $(RAFT_EXPLORER_CFLAGS)
+planted_lost_vote_LDADD = libraftexplorer.a
+tests/raft/planted_lost_vote.c: orchestrator/raft/election.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant_raft) election.c \
+	  's/trail_reaches(m->index, m->index_term, raft->lost_index, raft->lost_term)/true/'
+
+# ... or stands for election itself.
+planted_lost_candidate_SOURCES = tests/raft/raft_explorer.c
+nodist_planted_lost_candidate_SOURCES = tests/raft/planted_lost_candidate.c
+planted_lost_candidate_CPPFLAGS = $(RAFT_EXPLORER_CPPFLAGS) -DRAFT_PLAN='"damage"' \
+	-DRAFT_EXPECTS='"LEADER-COMPLETENESS"'
+planted_lost_candidate_CFLAGS = $(RAFT_EXPLORER_CFLAGS)
+planted_lost_candidate_LDADD = libraftexplorer.a
+tests/raft/planted_lost_candidate.c: orchestrator/raft/election.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant_raft) election.c 's/ \&\& raft->lost_index == 0;/;/'
 
 # Entries of older terms are committed by counting (figure 8).
 planted_old_term_SOURCES = tests/raft/raft_explorer.c

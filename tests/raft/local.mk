@@ -38,7 +38,8 @@ check-sim: sim
 # SIM_WITHIN seeds. Direct checks of a mistake are off in them (SIM_CONSEQUENCES): it has to be
 # found by what comes of it.
 RAFT_SIM_PLANTED = sim_planted_loyalty sim_planted_fresh sim_planted_figure8 sim_planted_last_index \
-	sim_planted_early_ack sim_planted_two_changes sim_planted_forgotten_vote
+	sim_planted_early_ack sim_planted_two_changes sim_planted_forgotten_vote \
+	sim_planted_forgotten_loss sim_planted_lost_candidate sim_planted_lost_vote sim_planted_lost_deaf
 check_PROGRAMS += $(RAFT_SIM_PLANTED)
 TESTS += $(RAFT_SIM_PLANTED)
 sim_plant = $(MKDIR_P) tests/raft && \
@@ -110,5 +111,42 @@ sim_planted_forgotten_vote_CPPFLAGS = $(RAFT_SIM_CPPFLAGS) -DSIM_CONSEQUENCES=1 
 	-DSIM_FORGETS_VOTES=1 -DSIM_EXPECTS='"VOTE ELECTION"' -DSIM_WITHIN=2000
 sim_planted_forgotten_vote_CFLAGS = $(RAFT_SIM_CFLAGS)
 sim_planted_forgotten_vote_LDADD = libraftsim.a libbase.a
+
+# What damage took is forgotten: the log is short, and the server is like any other.
+sim_planted_forgotten_loss_SOURCES = tests/raft/sim.c tests/raft/sim_check.c tests/raft/sim_disk.c
+sim_planted_forgotten_loss_CPPFLAGS = $(RAFT_SIM_CPPFLAGS) -DSIM_CONSEQUENCES=1 \
+	-DSIM_FORGETS_LOST=1 -DSIM_EXPECTS='"COMPLETE MACHINE LOST"' -DSIM_WITHIN=3000
+sim_planted_forgotten_loss_CFLAGS = $(RAFT_SIM_CFLAGS)
+sim_planted_forgotten_loss_LDADD = libraftsim.a libbase.a
+
+# A server that lost entries stands for election.
+sim_planted_lost_candidate_SOURCES = tests/raft/sim.c tests/raft/sim_check.c
+nodist_sim_planted_lost_candidate_SOURCES = tests/raft/sim_planted_lost_candidate.c
+sim_planted_lost_candidate_CPPFLAGS = $(RAFT_SIM_CPPFLAGS) -DSIM_CONSEQUENCES=1 \
+	-DSIM_EXPECTS='"COMPLETE MACHINE LOST"' -DSIM_WITHIN=5000
+sim_planted_lost_candidate_CFLAGS = $(RAFT_SIM_CFLAGS)
+sim_planted_lost_candidate_LDADD = libraftsim.a libbase.a
+tests/raft/sim_planted_lost_candidate.c: orchestrator/raft/election.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(sim_plant) election.c 's/ \&\& raft->lost_index == 0;/;/'
+
+# ... or votes for a log that is shorter than what it lost.
+sim_planted_lost_vote_SOURCES = tests/raft/sim.c tests/raft/sim_check.c
+nodist_sim_planted_lost_vote_SOURCES = tests/raft/sim_planted_lost_vote.c
+sim_planted_lost_vote_CPPFLAGS = $(RAFT_SIM_CPPFLAGS) -DSIM_CONSEQUENCES=1 \
+	-DSIM_EXPECTS='"COMPLETE MACHINE LOST"' -DSIM_WITHIN=5000
+sim_planted_lost_vote_CFLAGS = $(RAFT_SIM_CFLAGS)
+sim_planted_lost_vote_LDADD = libraftsim.a libbase.a
+tests/raft/sim_planted_lost_vote.c: orchestrator/raft/election.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(sim_plant) election.c \
+	  's/trail_reaches(m->index, m->index_term, raft->lost_index, raft->lost_term)/true/'
+
+# A leader goes on believing that a server has what it says to have lost.
+sim_planted_lost_deaf_SOURCES = tests/raft/sim.c tests/raft/sim_check.c
+nodist_sim_planted_lost_deaf_SOURCES = tests/raft/sim_planted_lost_deaf.c
+sim_planted_lost_deaf_CPPFLAGS = $(RAFT_SIM_CPPFLAGS) -DSIM_EXPECTS='"LIVE"' -DSIM_WITHIN=3000
+sim_planted_lost_deaf_CFLAGS = $(RAFT_SIM_CFLAGS)
+sim_planted_lost_deaf_LDADD = libraftsim.a libbase.a
+tests/raft/sim_planted_lost_deaf.c: orchestrator/raft/replication.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(sim_plant) replication.c 's/if (m->has_lost)/if (false)/'
 
 CLEANFILES += tests/raft/sim_planted_*.c

@@ -64,6 +64,11 @@ static void acts_of_server(const struct world *w, const struct plan *plan, uint3
         add(actions, count, ACT_PERSIST, id, n);
     if (is_granted(w, plan, ACT_CRASH))
         add(actions, count, ACT_CRASH, id, 0);
+    const struct image *disk = &w->servers[id - 1].images[0];
+    for (uint32_t from = disk->last; is_granted(w, plan, ACT_DAMAGE) && disk->lost_index == 0 &&
+                                     from > disk->snapshot.index && from >= disk->first;
+         from--)
+        add(actions, count, ACT_DAMAGE, id, from);
     if (is_granted(w, plan, ACT_FAIL))
         add(actions, count, ACT_FAIL, id, 0);
     if (is_granted(w, plan, ACT_SNAPSHOT) && raft->applied > raft->snapshot.index)
@@ -118,6 +123,7 @@ static void deliver(struct world *w, const struct plan *plan, struct mail mail)
                              .index_term = mail.index_term,
                              .granted = (mail.flags & MAIL_GRANTED) != 0,
                              .is_transfer = (mail.flags & MAIL_TRANSFER) != 0,
+                             .has_lost = (mail.flags & MAIL_LOST) != 0,
                              .refused = mail.refused,
                              .commit = mail.commit,
                              .sent_ms = START_MS,
@@ -258,6 +264,10 @@ void act_do(struct world *w, const struct plan *plan, struct action action)
     case ACT_CRASH:
         space_start(w, plan, action.a);
         return;
+    case ACT_DAMAGE:
+        space_damage(server_of(w, action.a), action.b);
+        space_start(w, plan, action.a);
+        return;
     case ACT_FAIL:
         fail(w, plan, action.a);
         return;
@@ -396,6 +406,7 @@ void act_tell(const struct world *w, struct action action, const uint8_t *names,
                                         [ACT_DOUBLE] = "delivered and kept:",
                                         [ACT_CRASH] = "crashes and restarts",
                                         [ACT_FAIL] = "storage fails",
+                                        [ACT_DAMAGE] = "its disk is damaged from",
                                         [ACT_STEP_DOWN] = "has waited too long",
                                         [ACT_PROPOSE] = "proposal",
                                         [ACT_CHANGE] = "change to configuration",
@@ -407,7 +418,7 @@ void act_tell(const struct world *w, struct action action, const uint8_t *names,
         tell_mail(&w->mail[action.b], names, more, sizeof(more));
     else if (action.act == ACT_TRANSFER || action.act == ACT_CONNECT || action.act == ACT_HEAR)
         snprintf(more, sizeof(more), "%u", names[action.b]);
-    else if (action.act == ACT_PERSIST || action.act == ACT_CHANGE)
+    else if (action.act == ACT_PERSIST || action.act == ACT_CHANGE || action.act == ACT_DAMAGE)
         snprintf(more, sizeof(more), "%u", action.b);
     snprintf(text, size, "server %u: %s %s", names[action.a], words[action.act], more);
 }

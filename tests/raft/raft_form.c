@@ -80,6 +80,11 @@ static void put_image(struct form *f, const struct image *image)
     put_mark(f, image->snapshot);
     for (uint32_t i = image->first; i <= image->last; i++)
         put_item(f, image->items[i]);
+    put(f, image->lost_index);
+    if (image->lost_index != 0)
+        put(f, image->lost_term);
+    for (uint32_t i = 1; i <= image->lost_index; i++)
+        put_item(f, image->lost[i]);
 }
 
 static void take_image(struct form *f, struct image *image)
@@ -91,6 +96,11 @@ static void take_image(struct form *f, struct image *image)
     image->snapshot = take_mark(f);
     for (uint32_t i = image->first; i <= image->last; i++)
         image->items[i] = take_item(f);
+    image->lost_index = take8(f);
+    if (image->lost_index != 0)
+        image->lost_term = take8(f);
+    for (uint32_t i = 1; i <= image->lost_index; i++)
+        image->lost[i] = take_item(f);
 }
 
 static void put_mail(struct form *f, const struct mail *m)
@@ -258,6 +268,8 @@ static void put_server(struct form *f, const struct server *s, const struct raft
     put_name(f, raft->leader);
     put(f, raft->hard_write > raft->durable ? raft->hard_write - raft->durable : 0);
     put(f, raft->persisted);
+    put(f, raft->lost_index);
+    put(f, raft->lost_term);
     put(f, raft->commit);
     put(f, raft->applied);
     put_log(f, raft);
@@ -288,6 +300,8 @@ static void take_server(struct form *f, struct server *s, struct raft *raft, uin
     raft->write = raft->durable + s->pending;
     raft->hard_write = raft->durable + take(f);
     raft->persisted = take(f);
+    raft->lost_index = take(f);
+    raft->lost_term = take(f);
     raft->commit = take(f);
     raft->applied = take(f);
     take_log(f, raft);

@@ -32,6 +32,13 @@ static bool is_on(const struct image *disk, uint32_t index, struct item item)
     return index <= disk->snapshot.index || is_same(item_on(disk, index), item);
 }
 
+/* What it lost to damage counts: it votes as if it had it. */
+static bool is_promised(const struct image *disk, uint32_t index, struct item item)
+{
+    return is_on(disk, index, item) ||
+           (index <= disk->lost_index && is_same(disk->lost[index], item));
+}
+
 /* ---- while it happens */
 
 /* What is said must be durable: a vote, and an entry that is acknowledged to its leader. */
@@ -81,7 +88,7 @@ static void check_durable(struct world *w, const struct raft *raft, uint32_t ind
     for (uint32_t i = 0; i < m->count; i++) {
         voters += m->members[i].kind == RAFT_VOTER;
         having += m->members[i].kind == RAFT_VOTER &&
-                  is_on(&server_of(w, m->members[i].id)->images[0], index, item);
+                  is_promised(&server_of(w, m->members[i].id)->images[0], index, item);
     }
     if (having <= voters / 2)
         law_broken(w, "COMMIT-DURABLE", "server %u holds %u for committed: %u of %u disks have it",
@@ -209,8 +216,9 @@ void laws_check(const struct world *before, struct world *w, const struct plan *
         check_completeness(w, raft);
         check_machine(w, raft);
         check_memory(w, raft);
-        for (uint32_t i = 1; plan->configs == 1 && i <= raft->commit; i++)
-            check_durable(w, raft, i, w->past.items[i]);
     }
+    for (uint32_t id = 1; plan->configs == 1 && id <= SERVERS; id++)
+        for (uint32_t i = 1; i <= raft_of(w, id)->commit; i++)
+            check_durable(w, raft_of(w, id), i, w->past.items[i]);
     check_logs(w);
 }

@@ -119,6 +119,11 @@ void space_timeless(struct raft *raft)
 
 /* ---- disks */
 
+static uint8_t last_term_of(const struct image *image)
+{
+    return image->last >= image->first ? image->items[image->last].term : image->snapshot.term;
+}
+
 /* False: what is to be appended does not follow what is there. */
 static bool image_write(struct image *image, const struct plan *plan, const struct raft *raft,
                         const struct raft_update *u)
@@ -146,7 +151,25 @@ static bool image_write(struct image *image, const struct plan *plan, const stru
     for (uint32_t i = 0; i <= LOG_MAX; i++)
         if (i < image->first || i > image->last)
             image->items[i] = (struct item){0};
+    uint8_t last_term = last_term_of(image);
+    if (last_term > image->lost_term ||
+        (last_term == image->lost_term && image->last >= image->lost_index)) {
+        image->lost_index = image->lost_term = 0;
+        memset(image->lost, 0, sizeof(image->lost));
+    }
     return true;
+}
+
+void space_damage(struct server *s, uint32_t from)
+{
+    struct image *disk = &s->images[0];
+    disk->lost_index = disk->last;
+    disk->lost_term = last_term_of(disk);
+    for (uint32_t i = from; i <= disk->last; i++) {
+        disk->lost[i] = disk->items[i];
+        disk->items[i] = (struct item){0};
+    }
+    disk->last = (uint8_t)(from - 1);
 }
 
 void space_start(struct world *w, const struct plan *plan, uint32_t id)
@@ -166,6 +189,8 @@ void space_start(struct world *w, const struct plan *plan, uint32_t id)
             entry.membership = &plan->config[entry.size];
         raft_load(raft_of(w, id), i, &entry);
     }
+    if (disk->lost_index != 0)
+        raft_lost(raft_of(w, id), disk->lost_index, disk->lost_term);
     raft_start(raft_of(w, id), START_MS);
     space_timeless(raft_of(w, id));
 }
@@ -197,7 +222,8 @@ static struct mail mail_of(const struct plan *plan, const struct raft *raft,
                         .offset = (uint8_t)m->offset,
                         .size = (uint8_t)m->size,
                         .count = (uint8_t)m->count};
-    mail.flags = (uint8_t)((m->granted ? MAIL_GRANTED : 0) | (m->is_transfer ? MAIL_TRANSFER : 0));
+    mail.flags = (uint8_t)((m->granted ? MAIL_GRANTED : 0) | (m->is_transfer ? MAIL_TRANSFER : 0) |
+                           (m->has_lost ? MAIL_LOST : 0));
     for (uint32_t i = 0; i < (m->type == RAFT_APPEND ? m->count : 0); i++)
         mail.items[i] = item_of(raft, m->index + 1 + i);
     if (m->type == RAFT_SNAPSHOT)
@@ -255,8 +281,7 @@ void space_persist(struct world *w, const struct plan *plan, uint32_t id, uint32
     struct raft_event event = {.type = RAFT_PERSISTED};
     event.persisted.write = raft_of(w, id)->durable + count;
     event.persisted.last_index = disk->last;
-    event.persisted.last_term =
-        disk->last >= disk->first ? disk->items[disk->last].term : disk->snapshot.term;
+    event.persisted.last_term = last_term_of(disk);
     space_step(w, plan, id, event);
 }
 

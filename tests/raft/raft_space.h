@@ -39,6 +39,7 @@ enum act {
     ACT_DOUBLE,    /* b: deliver a message and keep it */
     ACT_CRASH,     /* a: what is not durable is gone; it starts again */
     ACT_FAIL,      /* a: a write fails; it starts again */
+    ACT_DAMAGE,    /* a; b: a crash, and its disk has nothing from this index on */
     ACT_STEP_DOWN, /* a: a leader has waited too long: for a quorum, or for its heir */
     ACT_PROPOSE,   /* a */
     ACT_CHANGE,    /* a; b: the plan's configuration */
@@ -81,6 +82,8 @@ struct image { /* what is on a disk */
     uint8_t first, last;
     struct mark snapshot;
     struct item items[LOG_MAX + 1]; /* by index */
+    uint8_t lost_index, lost_term;  /* the last entry before damage; index 0: nothing is missing */
+    struct item lost[LOG_MAX + 1];  /* what damage took */
 };
 
 struct mail {
@@ -89,7 +92,7 @@ struct mail {
     struct mark snapshot;
     struct item items[LOG_MAX];
 };
-enum { MAIL_GRANTED = 1, MAIL_TRANSFER = 2 };
+enum { MAIL_GRANTED = 1, MAIL_TRANSFER = 2, MAIL_LOST = 4 };
 
 struct server {
     _Alignas(16) uint8_t block[BLOCK_SIZE];
@@ -129,6 +132,7 @@ struct server *server_of(struct world *w, uint32_t id);
 struct image *memory_of(struct server *s); /* what will be on its disk */
 void space_init(struct world *w, const struct plan *plan);
 void space_start(struct world *w, const struct plan *plan, uint32_t id); /* from its disk */
+void space_damage(struct server *s, uint32_t from);
 void space_step(struct world *w, const struct plan *plan, uint32_t id, struct raft_event event);
 void space_persist(struct world *w, const struct plan *plan, uint32_t id, uint32_t count);
 void space_timeless(struct raft *raft); /* every clock as if nothing had happened for a moment */

@@ -155,6 +155,7 @@ static int print_totals(const struct options *options, const struct job *jobs)
         TOTAL(crashes, true),
         TOTAL(stops, true),
         TOTAL(storage_failures, true),
+        TOTAL(damages, true),
         TOTAL(changes, true),
         TOTAL(transfers, true),
         TOTAL(full, false),

@@ -154,6 +154,15 @@ static void ask_too_much(struct sim_world *world, struct sim_server *leader,
                    membership->count, before);
 }
 
+/* Nobody takes away the vote of the only one that still has what another lost. */
+static bool has_lost(const struct sim_world *world)
+{
+    for (uint32_t id = 1; id <= world->servers_count; id++)
+        if (world->servers[id].disk.lost_index != 0)
+            return true;
+    return false;
+}
+
 static void change(struct sim_world *world, struct sim_server *leader)
 {
     struct raft_membership membership = *raft_membership(leader->raft);
@@ -161,7 +170,7 @@ static void change(struct sim_world *world, struct sim_server *leader)
         ask_too_much(world, leader, &membership);
         return;
     }
-    if (!plan_change(world, &membership))
+    if (has_lost(world) || !plan_change(world, &membership))
         return;
     struct raft_event event = {.type = RAFT_CHANGE};
     event.change.membership = &membership;

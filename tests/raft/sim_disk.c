@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef SIM_FORGETS_LOST
+#define SIM_FORGETS_LOST 0 /* 1: another: damage is repaired as if nothing had been promised */
+#endif
 #ifndef SIM_FORGETS_VOTES
 #define SIM_FORGETS_VOTES 0 /* 1: a planted mistake of the driver */
 #endif
@@ -92,9 +95,47 @@ void sim_log_install(struct sim_log *log, const struct sim_snapshot *snapshot, b
 bool sim_disk_has(const struct sim_disk *disk, uint64_t index, uint64_t chain)
 {
     const struct sim_entry *entry = sim_log_at(&disk->log, index);
-    if (entry != NULL)
-        return entry->chain == chain;
-    return index <= disk->snapshot.raft.index;
+    if (entry != NULL && entry->chain == chain)
+        return true;
+    if (entry == NULL && index <= disk->snapshot.raft.index)
+        return true;
+    /* What it acknowledged and lost to damage counts: it votes as if it had it. */
+    entry = sim_log_at(&disk->lost, index);
+    return entry != NULL && entry->chain == chain;
+}
+
+static void last_of(const struct sim_disk *disk, uint64_t *index, uint64_t *term)
+{
+    const struct sim_entry *entry = sim_log_at(&disk->log, sim_log_last(&disk->log));
+    *index = entry == NULL ? disk->snapshot.raft.index : sim_log_last(&disk->log);
+    *term = entry == NULL ? disk->snapshot.raft.term : entry->term;
+}
+
+void sim_disk_damage(struct sim_disk *disk, uint64_t from, const struct sim_snapshot *first)
+{
+    last_of(disk, &disk->lost_index, &disk->lost_term);
+    if (SIM_FORGETS_LOST)
+        disk->lost_index = disk->lost_term = 0;
+    uint64_t keep = from < disk->log.first ? disk->log.first : from;
+    sim_log_clear(&disk->lost, keep, 0);
+    for (uint64_t i = keep; i <= sim_log_last(&disk->log); i++)
+        sim_log_append(&disk->lost, sim_log_at(&disk->log, i));
+    if (from != 0) {
+        sim_log_truncate(&disk->log, from);
+        return;
+    }
+    disk->snapshot = *first;
+    sim_log_clear(&disk->log, 1, 0);
+}
+
+static void forget_lost(struct sim_disk *disk)
+{
+    uint64_t index, term;
+    last_of(disk, &index, &term);
+    if (term < disk->lost_term || (term == disk->lost_term && index < disk->lost_index))
+        return;
+    disk->lost_index = disk->lost_term = 0;
+    sim_log_clear(&disk->lost, 1, 0);
 }
 
 static void apply_write(struct sim_world *world, struct sim_server *server,
@@ -126,6 +167,8 @@ static void apply_write(struct sim_world *world, struct sim_server *server,
                    server->id, write->compact_to, disk->snapshot.raft.index);
     if (write->compact_to != 0)
         sim_log_compact(&disk->log, write->compact_to);
+    if (disk->lost_index != 0)
+        forget_lost(disk);
     disk->durable = write->number;
 }
 
@@ -199,15 +242,12 @@ void sim_disk_on_flush(struct sim_world *world, struct sim_server *server)
         sim_server_crash(world, server, -1);
         return;
     }
-    uint64_t last = sim_log_last(&disk->log);
-    const struct sim_entry *entry = sim_log_at(&disk->log, last);
     struct sim_event event = {.at_us = world->now_us + sim_between(&world->random, 0, 60),
                               .type = SIM_PERSISTED,
                               .server = server->id,
                               .life = server->life};
     event.persisted.write = disk->durable;
-    event.persisted.index = entry == NULL ? disk->snapshot.raft.index : last;
-    event.persisted.term = entry == NULL ? disk->snapshot.raft.term : entry->term;
+    last_of(disk, &event.persisted.index, &event.persisted.term);
     sim_queue_push(&world->queue, event);
 }
 
@@ -225,8 +265,9 @@ void sim_disk_reset(struct sim_disk *disk)
 {
     while (disk->first != NULL)
         drop_first(disk);
-    struct sim_entry *entries = disk->log.entries;
-    uint32_t capacity = disk->log.capacity;
-    *disk = (struct sim_disk){.log = {.first = 1, .entries = entries, .capacity = capacity}};
+    struct sim_log log = disk->log, lost = disk->lost;
+    sim_log_clear(&log, 1, 0);
+    sim_log_clear(&lost, 1, 0);
+    *disk = (struct sim_disk){.log = log, .lost = lost};
     disk->last = &disk->first;
 }

@@ -74,6 +74,7 @@ void sim_profile_draw(struct sim_world *world)
     profile->weight_cut = (uint32_t)pick(random, 0, 10, 20, 50);
     profile->weight_disk = (uint32_t)pick(random, 0, 0, 5, 20);
     profile->weight_lost = sim_percent(random, 30) ? 3 : 0;
+    profile->weight_damage = (uint32_t)pick(random, 0, 0, 5, 20);
     profile->client_us = election_us / pick(random, 1, 3, 10, 30);
     /* No more than a small window lets through. */
     int64_t round_us = 2 * (profile->delay_us + profile->flush_us) + profile->jitter_us;
@@ -129,32 +130,55 @@ static bool has_pending_change(const struct sim_world *world, const struct sim_l
     return false;
 }
 
-/* A disk is lost only while all others are there and nothing is changing: what is left has to be
- * enough to go on. */
-static void lose_disk(struct sim_world *world, struct sim_server *server)
+/* Entries are lost only while all others are there, with theirs, and nothing is changing: what is
+ * left has to be enough to go on. */
+static bool can_be_spared(struct sim_world *world, struct sim_server *server)
 {
     const struct raft_membership *membership = &world->configs[sim_check_config(world->check)];
     uint32_t voting = 0, leading = 0;
     enum raft_kind kind;
     if (!sim_is_member(membership, server->id, &kind) || kind == RAFT_LEARNER ||
-        world->servers_count >= SIM_SERVERS_MAX || !sim_server_has_core(server))
-        return;
+        !sim_server_has_core(server))
+        return false;
     for (uint32_t i = 0; i < membership->count; i++) {
         const struct raft_member *member = &membership->members[i];
         if (world->servers[member->id].state == SIM_DEAD)
-            return;
+            return false;
         voting += member->kind != RAFT_LEARNER;
         leading += member->kind == RAFT_VOTER && member->id != server->id;
     }
     for (uint32_t id = 1; id <= world->servers_count; id++)
         if (has_pending_change(world, &world->servers[id].log) ||
-            has_pending_change(world, &world->servers[id].disk.log))
-            return;
-    if (voting < 3 || leading == 0)
+            has_pending_change(world, &world->servers[id].disk.log) ||
+            world->servers[id].disk.lost_index != 0)
+            return false;
+    return voting >= 3 && leading > 0;
+}
+
+static void lose_disk(struct sim_world *world, struct sim_server *server)
+{
+    if (world->servers_count >= SIM_SERVERS_MAX || !can_be_spared(world, server))
         return;
     sim_server_crash(world, server, 1);
     server->state = SIM_DEAD;
     sim_trace(world, "%u has lost its disk", server->id);
+}
+
+/* What it finds damaged when it starts again, it does without. */
+static void damage_disk(struct sim_world *world, struct sim_server *server)
+{
+    const struct sim_snapshot founding = {.raft.membership = world->configs[1]};
+    struct sim_disk *disk = &server->disk;
+    if (!can_be_spared(world, server))
+        return;
+    sim_server_crash(world, server, -1);
+    uint64_t first = disk->snapshot.raft.index + 1, last = sim_log_last(&disk->log), from = 0;
+    if (last >= first && sim_percent(&world->random, 75))
+        from = (uint64_t)sim_between(&world->random, (int64_t)first, (int64_t)last);
+    sim_disk_damage(disk, from, &founding);
+    world->totals->damages++;
+    sim_trace(world, "%u: its disk is damaged from %lu on; it had %lu/%lu", server->id, from,
+              disk->lost_index, disk->lost_term);
 }
 
 static void strike_disk(struct sim_world *world, struct sim_server *server)
@@ -183,7 +207,7 @@ void sim_fault_strike(struct sim_world *world)
 {
     const struct sim_profile *profile = &world->profile;
     uint32_t total = profile->weight_crash + profile->weight_stop + profile->weight_cut +
-                     profile->weight_disk + profile->weight_lost;
+                     profile->weight_disk + profile->weight_lost + profile->weight_damage;
     uint64_t at = sim_below(&world->random, total);
     struct sim_server *server = victim(world);
     sim_fault_next(world);
@@ -202,12 +226,17 @@ void sim_fault_strike(struct sim_world *world)
         return;
     }
     at -= profile->weight_stop;
-    if (at < profile->weight_cut)
+    if (at < profile->weight_cut) {
         strike_link(world);
-    else if (at - profile->weight_cut < profile->weight_disk)
+        return;
+    }
+    at -= profile->weight_cut;
+    if (at < profile->weight_disk)
         strike_disk(world, server);
-    else
+    else if (at - profile->weight_disk < profile->weight_lost)
         lose_disk(world, server);
+    else
+        damage_disk(world, server);
 }
 
 /* From now on all is well: what is down comes back, and messages take a short time. */

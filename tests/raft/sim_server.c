@@ -54,6 +54,8 @@ static void load(struct sim_world *world, struct sim_server *server)
         memset(&world->scratch[0], 0xa5, sizeof(world->scratch[0]));
         memset(&world->scratch_memberships[0], 0xa5, sizeof(world->scratch_memberships[0]));
     }
+    if (disk->lost_index != 0)
+        raft_lost(server->raft, disk->lost_index, disk->lost_term);
     raft_start(server->raft, sim_local_ms(world, server));
 }
 

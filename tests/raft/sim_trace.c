@@ -113,8 +113,9 @@ void sim_trace_profile(const struct sim_world *world)
     printf("%sdelay %ld + %ld us, loss %u, doubles %u, late %u by %ld us, disk %ld or %ld us\n",
            p->is_in_order ? "in order, " : "", p->delay_us, p->jitter_us, p->loss, p->doubles,
            p->late, p->late_us, p->flush_us, p->slow_flush_us);
-    printf("an accident every %ld us for %ld us (crash %u stop %u cut %u disk %u lost %u), "
-           "skew %d ppm, a proposal every %ld us, an order every %ld us\n",
-           p->fault_us, p->down_us, p->weight_crash, p->weight_stop, p->weight_cut, p->weight_disk,
-           p->weight_lost, p->skew_ppm, p->client_us, p->operator_us);
+    printf(
+        "an accident every %ld us for %ld us (crash %u stop %u cut %u disk %u lost %u damage %u), "
+        "skew %d ppm, a proposal every %ld us, an order every %ld us\n",
+        p->fault_us, p->down_us, p->weight_crash, p->weight_stop, p->weight_cut, p->weight_disk,
+        p->weight_lost, p->weight_damage, p->skew_ppm, p->client_us, p->operator_us);
 }

@@ -122,6 +122,7 @@ void sim_world_free(struct sim_world *world)
         free(server->backlog);
         free(server->log.entries);
         free(server->disk.log.entries);
+        free(server->disk.lost.entries);
     }
     free(world->queue.events);
     free(world->scratch);

@@ -63,6 +63,9 @@ struct sim_disk {
     struct sim_write *first, **last; /* not durable yet */
     uint32_t in_flush;               /* how many of them are under way together */
     bool is_failing, is_slow;
+    /* What damage took, and the last of what it had acknowledged; index 0: nothing is missing. */
+    struct sim_log lost;
+    uint64_t lost_index, lost_term;
 };
 
 /* ---- messages and events */
@@ -173,7 +176,7 @@ struct sim_profile {
     int64_t flush_us, slow_flush_us;
     int64_t fault_us; /* the mean time between accidents; 0: none */
     int64_t down_us;  /* the longest time a server is down or a link cut */
-    uint32_t weight_crash, weight_stop, weight_cut, weight_disk, weight_lost;
+    uint32_t weight_crash, weight_stop, weight_cut, weight_disk, weight_lost, weight_damage;
     int32_t skew_ppm;
     int64_t client_us;   /* the mean time between proposals */
     int64_t operator_us; /* between orders to change or transfer; 0: none */
@@ -184,7 +187,8 @@ struct sim_profile {
 
 struct sim_totals {
     uint64_t seeds, events, elections, commits, snapshots_taken, snapshots_installed, crashes;
-    uint64_t stops, storage_failures, changes, transfers, acknowledged, reads, full, unlive;
+    uint64_t stops, storage_failures, damages, changes, transfers, acknowledged, reads, full,
+        unlive;
 };
 
 struct sim_check;
@@ -259,6 +263,8 @@ void sim_disk_on_flush(struct sim_world *world, struct sim_server *server);
 /* Some of what was under way may have reached it all the same. */
 void sim_disk_crash(struct sim_world *world, struct sim_server *server);
 void sim_disk_reset(struct sim_disk *disk);
+/* The log ends before `from`; 0: the snapshot is gone, too, and `first` is in its place. */
+void sim_disk_damage(struct sim_disk *disk, uint64_t from, const struct sim_snapshot *first);
 
 /* ---- sim_server.c */
 
