@@ -400,6 +400,9 @@ static void fill_draft(struct engine *engine, struct store_write *w)
         w->term = draft->term;
         w->voted_for = draft->voted_for;
     }
+    uint32_t voters = roster_voters(engine->roster.now);
+    if (voters != store_state(engine->store)->voters)
+        w->voters = voters;
     uint64_t index = draft->append_first;
     for (; index != 0 && index <= log_cache_last(&engine->cache); index++) {
         is_whole = round_add_entry(engine->round, index, log_cache_at(&engine->cache, index));

@@ -2,6 +2,7 @@
  * failed and works again. Blocking; everything was verified when the store was opened. */
 #include "orchestrator/consensus/engine_state.h"
 
+#include "orchestrator/base/log.h"
 #include "orchestrator/proto/raft_message.h"
 #include "orchestrator/sys/now.h"
 
@@ -114,6 +115,21 @@ static int load_snapshot(struct engine *engine, struct raft_snapshot *meta, stru
     return ERR_OK;
 }
 
+/* What is damaged and what others have, too, is done without until they give it back. */
+int drive_open(struct engine *engine, const struct engine_params *params, struct errbuf *e)
+{
+    struct errbuf said, why;
+    int err = store_open(params->state_dir, params->controller, params->joins, &engine->store, e);
+    if (err != ERR_CORRUPT)
+        return err;
+    if (store_repair(params->state_dir, params->controller, &said, &why) != ERR_OK) {
+        log_warning("storage", "it cannot be repaired from the other controllers: %s", why.text);
+        return err;
+    }
+    log_warning("storage", "%s; look after the disk", said.text);
+    return store_open(params->state_dir, params->controller, params->joins, &engine->store, e);
+}
+
 int drive_load(struct engine *engine, struct errbuf *e)
 {
     const struct store_state *state = store_state(engine->store);
@@ -134,6 +150,8 @@ int drive_load(struct engine *engine, struct errbuf *e)
         err = err_set(e, loading.err, "load the log: %s", err_text(loading.err));
     if (err != ERR_OK)
         return err;
+    if (state->lost_index != 0)
+        raft_lost(engine->raft, state->lost_index, state->lost_term);
     engine->snapshots.index = meta.index;
     engine->snapshots.log_size_bytes = engine->cache.size_bytes;
     engine->members_changed = true;

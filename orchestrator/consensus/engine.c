@@ -440,7 +440,7 @@ int engine_open(struct loop *loop, const struct engine_params *params, struct en
     engine->held_end = &engine->held;
     buf_init(&engine->packed, 2 * (size_t)ENGINE_ENTRY_MAX);
     buf_init(&engine->incoming, 2 * (size_t)ENGINE_ENTRY_MAX);
-    int err = store_open(params->state_dir, params->controller, params->joins, &engine->store, e);
+    int err = drive_open(engine, params, e);
     if (err == 0)
         err = prepare(engine, params, e);
     if (err != 0) {

@@ -100,9 +100,10 @@ const Ephor__Membership *engine_members(const struct engine *engine); /* borrowe
 
 struct engine_status {
     uint64_t term, commit_index, applied_index, first_index, last_index, snapshot_index;
-    uint32_t leader;  /* 0: unknown */
-    const char *role; /* "leader", "follower", ... */
-    bool is_working;  /* leads, and its own term has committed */
+    uint32_t leader;     /* 0: unknown */
+    const char *role;    /* "leader", "follower", ... */
+    bool is_working;     /* leads, and its own term has committed */
+    uint64_t lost_index; /* the last entry before damage, while it is not all back; 0: none */
 };
 void engine_status(const struct engine *engine, struct engine_status *status);
 

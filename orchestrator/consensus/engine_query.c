@@ -19,7 +19,9 @@ int64_t engine_fresh_since(const struct engine *engine)
 
 bool engine_wants_snapshot(const struct engine *engine)
 {
-    return !engine->has_failed && snapshot_plan_wants(&engine->snapshots, engine->applied);
+    /* Whoever has not been told its members yet could not keep them in it. */
+    return !engine->has_failed && engine->applied_roster.now->n_members > 0 &&
+           snapshot_plan_wants(&engine->snapshots, engine->applied);
 }
 
 uint64_t engine_commit_index(const struct engine *engine)
@@ -48,7 +50,8 @@ void engine_status(const struct engine *engine, struct engine_status *status)
                                      .snapshot_index = raft_snapshot(engine->raft)->index,
                                      .leader = raft_leader(engine->raft),
                                      .role = raft_role_name(raft_role(engine->raft)),
-                                     .is_working = engine->is_leading};
+                                     .is_working = engine->is_leading,
+                                     .lost_index = raft_lost_index(engine->raft)};
 }
 
 uint32_t engine_leader(const struct engine *engine)

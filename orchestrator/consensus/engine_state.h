@@ -94,6 +94,7 @@ struct raft_params drive_params(const struct engine_params *params,
                                 const struct store_state *state);
 
 /* Read what the storage holds and start the core with it; blocking. */
+int drive_open(struct engine *engine, const struct engine_params *params, struct errbuf *e);
 int drive_load(struct engine *engine, struct errbuf *e);
 
 /* The members before any configuration entry; heap. NULL: out of memory. */

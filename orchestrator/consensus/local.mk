@@ -14,6 +14,7 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/scrub.c orchestrator/consensus/scrub.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \
 	orchestrator/consensus/store_file.c orchestrator/consensus/store_file.h \
+	orchestrator/consensus/store_repair.c \
 	orchestrator/consensus/store_tools.c orchestrator/consensus/store_tools.h \
 	orchestrator/consensus/store_verify.c orchestrator/consensus/store_verify.h \
 	orchestrator/consensus/store_wal.c orchestrator/consensus/store_wal.h
@@ -30,7 +31,7 @@ test_store_tools_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_store_tools_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
 test_store_tools_LDADD = $(CONSENSUS_LIBS) $(CHECK_LIBS)
 test_engine_cluster_SOURCES = tests/unit/test_engine_cluster.c
-test_engine_cluster_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_engine_cluster_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SQLITE_CFLAGS)
 test_engine_cluster_LDADD = $(CONSENSUS_LIBS) $(CHECK_LIBS)
 test_store_SOURCES = tests/unit/test_store.c tests/unit/store_fixture.h \
 	tests/tools/engine_disk_faults.c tests/tools/engine_disk_faults.h

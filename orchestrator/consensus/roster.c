@@ -40,6 +40,14 @@ const Ephor__ClusterMember *roster_find_name(const Ephor__Membership *m, const c
     return NULL;
 }
 
+uint32_t roster_voters(const Ephor__Membership *m)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < m->n_members; i++)
+        count += m->members[i]->kind != EPHOR__MEMBER_KIND__LEARNER;
+    return count;
+}
+
 static void free_membership(Ephor__Membership *m)
 {
     if (m != NULL)

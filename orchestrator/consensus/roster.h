@@ -21,6 +21,8 @@ Ephor__Membership *roster_copy(const Ephor__Membership *m);
 const Ephor__ClusterMember *roster_find(const Ephor__Membership *m, uint32_t id);
 const Ephor__ClusterMember *roster_find_name(const Ephor__Membership *m, const char *name);
 
+uint32_t roster_voters(const Ephor__Membership *m); /* and witnesses */
+
 /* Both are taken; `before` may be NULL: the same. */
 void roster_init(struct roster *roster, uint64_t index, Ephor__Membership *now);
 void roster_close(struct roster *roster);

@@ -230,18 +230,46 @@ static int write_log(struct store *store, const struct store_write *write, struc
     return rc;
 }
 
+static int write_hard_state(struct store *store, struct store_state *state)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"term", state->term},           {"voted_for", state->voted_for},
+        {"voters", state->voters},       {"lost_index", state->lost_index},
+        {"lost_term", state->lost_term}, {"checksum", store_checksum_of_hard_state(state)},
+    };
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof(rows) / sizeof(rows[0]); i++)
+        rc = write_meta(store, rows[i].name, rows[i].value);
+    return rc;
+}
+
+/* What damage took is back, or replaced by what was agreed since. */
+static bool has_all_back(const struct store_state *state)
+{
+    return state->lost_index != 0 &&
+           (state->last_term > state->lost_term ||
+            (state->last_term == state->lost_term && state->last_index >= state->lost_index));
+}
+
 static int write_all(struct store *store, const struct store_write *write, struct store_state *next,
                      int64_t *journal_count)
 {
     int rc = write_log(store, write, next);
-    if (rc == SQLITE_OK && write->term != 0) {
+    bool is_back = has_all_back(next);
+    if (write->term != 0) {
         PRE(write->term >= next->term);
         next->term = write->term;
         next->voted_for = write->voted_for;
-        rc = write_meta(store, "term", write->term);
-        if (rc == SQLITE_OK)
-            rc = write_meta(store, "voted_for", write->voted_for);
     }
+    if (write->voters != 0)
+        next->voters = write->voters;
+    if (is_back)
+        next->lost_index = next->lost_term = 0;
+    if (rc == SQLITE_OK && (write->term != 0 || write->voters != 0 || is_back))
+        rc = write_hard_state(store, next);
     if (rc == SQLITE_OK && write->probes)
         rc = run(store, STATEMENT_SETTLE);
     PRE(next->last_term <= next->term);
@@ -423,6 +451,18 @@ static int prepare_all(struct store *store, struct errbuf *e)
     return ERR_OK;
 }
 
+/* A new file, or one of the first version. */
+static int complete_checksum(struct store *store, struct errbuf *e)
+{
+    int64_t sum = 0;
+    int err = store_file_number(store->db, "SELECT value FROM meta WHERE name = 'checksum'", &sum,
+                                store->path, e);
+    if (err != 0 || sum != 0)
+        return err;
+    int rc = write_meta(store, "checksum", store_checksum_of_hard_state(&store->state));
+    return rc == SQLITE_OK ? ERR_OK : store_file_error(store->db, rc, "open", store->path, e);
+}
+
 int store_open(const char *dir, uint32_t controller, bool joins, struct store **result,
                struct errbuf *e)
 {
@@ -443,6 +483,8 @@ int store_open(const char *dir, uint32_t controller, bool joins, struct store **
                                 store->path, e);
     if (err == 0)
         err = prepare_all(store, e);
+    if (err == 0)
+        err = complete_checksum(store, e);
     if (err != 0)
         store_close(store);
     else

@@ -2,8 +2,9 @@
  * STATE_DIR/log.db (WAL, synchronous=FULL). All changes of a round are one struct store_write and
  * one transaction: it is there as a whole or not at all.
  *
- * Every entry and the snapshot carry an XXH3 checksum, verified when the store is opened and again
- * whenever bytes are read. Damage is named and never repaired or skipped here.
+ * Every entry, the snapshot and the hard state carry an XXH3 checksum, verified when the store is
+ * opened and again whenever bytes are read. Damage is named, and nothing damaged is skipped or
+ * changed but by store_repair.
  *
  * No thread and no loop in here: each call blocks, and one thread at a time may use a store (but
  * store_journal_read, which may run beside a store_write). It knows nothing of elections. */
@@ -51,8 +52,11 @@ struct store_state {
     uint64_t term;
     uint32_t voted_for;      /* 0 = nobody */
     uint64_t log_size_bytes; /* of the entries behind the snapshot, when the store was opened */
-    bool joins;              /* created to join a cluster, not to found one */
-    uint64_t incarnation;    /* drawn when it was created; not 0 */
+    uint64_t lost_index;     /* the last entry before damage, while that is not all back; 0: none */
+    uint64_t lost_term;
+    uint32_t voters;      /* of the newest membership in the log; 0 = not known */
+    bool joins;           /* created to join a cluster, not to found one */
+    uint64_t incarnation; /* drawn when it was created; not 0 */
 };
 
 /* One round, carried out in the order of the members; zeroed members do nothing. To install a
@@ -65,6 +69,7 @@ struct store_write {
     uint64_t compact_to; /* drop the entries up to this index, which a snapshot must cover */
     uint64_t term;       /* with voted_for: the hard state; 0 = keep */
     uint32_t voted_for;
+    uint32_t voters;                /* 0 = keep */
     bool probes;                    /* something is written in any case: does the disk take it? */
     const struct journal_row *rows; /* borrowed */
     size_t row_count;
@@ -78,6 +83,13 @@ struct store_write {
 int store_open(const char *dir, uint32_t controller, bool joins, struct store **store,
                struct errbuf *e);
 void store_close(struct store *store); /* NULL is fine */
+
+/* Of a store that store_open called ERR_CORRUPT: do without the damaged entries and those behind
+ * them, or without the snapshot and all entries; the other controllers have them, too. Only if it
+ * has others (`voters`), its hard state is whole and its last entry is, so that what it had is
+ * known: state.lost_*, until the log reaches as far again. A copy of the file stays beside it as
+ * log.db.damaged, if there is room. `said`: what was done. ERR_CORRUPT: nothing was changed. */
+int store_repair(const char *dir, uint32_t controller, struct errbuf *said, struct errbuf *e);
 
 /* As of the last successful write. */
 const struct store_state *store_state(const struct store *store);

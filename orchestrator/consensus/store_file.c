@@ -382,7 +382,9 @@ static int set_up(sqlite3 *db, const char *path, struct errbuf *e)
 /* Files of the first version founded a cluster of one and were not counted. */
 static int complete_meta(sqlite3 *db, const char *path, struct errbuf *e)
 {
-    return execute(db, "INSERT OR IGNORE INTO meta VALUES ('joins', 0), ('incarnation', " DRAW ")",
+    return execute(db,
+                   "INSERT OR IGNORE INTO meta VALUES ('joins', 0), ('incarnation', " DRAW
+                   "), ('voters', 0), ('lost_index', 0), ('lost_term', 0), ('checksum', 0)",
                    "open", path, e);
 }
 

@@ -164,6 +164,11 @@ static int verify_file(const char *path, struct errbuf *e)
     int err = open_reading(path, &db, e);
     if (err == ERR_OK)
         err = store_verify_all(db, path, &state, e);
+    if (err == ERR_OK && state.lost_index != 0)
+        err = err_set(e, ERR_STALE,
+                      "%s is being repaired from the other controllers, up to entry %lu; "
+                      "take a copy of theirs",
+                      path, (unsigned long)state.lost_index);
     sqlite3_close(db);
     return err;
 }

@@ -4,7 +4,8 @@
  * What must hold: every entry and the snapshot have their checksum; indices without a gap, from 1
  * or from no later than behind the snapshot; terms never decreasing and never above the hard
  * state's; the entry at the snapshot's index has the snapshot's term. The first thing that does
- * not hold is named. Nothing is repaired. Called by store.c only. */
+ * not hold is named. Nothing is repaired here. Called by store.c, store_repair.c and
+ * store_tools.c. */
 #include "orchestrator/consensus/store_verify.h"
 
 #include "orchestrator/consensus/store_file.h"
@@ -31,6 +32,13 @@ uint64_t store_checksum_of_entry(const struct store_entry *entry)
 uint64_t store_checksum_of_snapshot(const struct store_snapshot *snapshot)
 {
     return checksum(snapshot->index, snapshot->term, 0, snapshot->bytes, snapshot->size);
+}
+
+/* Never 0, which a file of the first version has. */
+uint64_t store_checksum_of_hard_state(const struct store_state *state)
+{
+    uint64_t sum = checksum(state->term, state->voted_for, state->voters, NULL, 0);
+    return checksum(state->lost_index, state->lost_term, sum, NULL, 0) | 1;
 }
 
 int store_verify_entry(sqlite3_stmt *row, const char *path, struct store_entry *entry,
@@ -93,7 +101,8 @@ static int verify_place(const struct store_state *state, const struct store_entr
     return ERR_OK;
 }
 
-static int verify_log(sqlite3 *db, const char *path, struct store_state *state, struct errbuf *e)
+static int verify_entries(sqlite3 *db, const char *path, struct store_state *state,
+                          struct errbuf *e)
 {
     sqlite3_stmt *row = NULL;
     struct store_entry entry;
@@ -122,8 +131,31 @@ static int verify_log(sqlite3 *db, const char *path, struct store_state *state, 
     return err;
 }
 
-static int verify_snapshot(sqlite3 *db, const char *path, struct store_state *state,
-                           struct errbuf *e)
+int store_verify_the_log(sqlite3 *db, const char *path, struct store_state *state, struct errbuf *e)
+{
+    int err = verify_entries(db, path, state, e);
+    if (err != 0)
+        return err;
+    if (state->first_index == 0) {
+        state->first_index = state->snapshot_index + 1;
+        state->last_index = state->snapshot_index;
+        state->last_term = state->snapshot_term;
+    }
+    if (state->last_index < state->snapshot_index)
+        return err_set(e, ERR_CORRUPT,
+                       "entry %lu is missing in %s (the snapshot has it): " STORE_DAMAGE_ADVICE,
+                       (unsigned long)state->last_index + 1, path);
+    if (state->last_term > state->term)
+        return err_set(
+            e, ERR_CORRUPT,
+            "entry %lu in %s has term %lu, above the hard state's %lu: " STORE_DAMAGE_ADVICE,
+            (unsigned long)state->last_index, path, (unsigned long)state->last_term,
+            (unsigned long)state->term);
+    return ERR_OK;
+}
+
+int store_verify_the_snapshot(sqlite3 *db, const char *path, struct store_state *state,
+                              struct errbuf *e)
 {
     sqlite3_stmt *row = NULL;
     struct store_snapshot snapshot;
@@ -146,55 +178,49 @@ static int verify_snapshot(sqlite3 *db, const char *path, struct store_state *st
     return err;
 }
 
-static int verify_hard_state(sqlite3 *db, const char *path, struct store_state *state,
-                             struct errbuf *e)
+int store_verify_the_hard_state(sqlite3 *db, const char *path, struct store_state *state,
+                                struct errbuf *e)
 {
-    int64_t term = 0;
-    int64_t voted_for = 0;
-    int err = store_file_number(db, "SELECT value FROM meta WHERE name = 'term'", &term, path, e);
-    if (err == 0)
-        err = store_file_number(db, "SELECT value FROM meta WHERE name = 'voted_for'", &voted_for,
-                                path, e);
-    int64_t joins = 0;
-    int64_t incarnation = 0;
-    if (err == 0)
-        err = store_file_number(db, "SELECT value FROM meta WHERE name = 'joins'", &joins, path, e);
-    if (err == 0)
-        err = store_file_number(db, "SELECT value FROM meta WHERE name = 'incarnation'",
-                                &incarnation, path, e);
-    if (err == ERR_NOT_FOUND)
-        return err_set(e, ERR_CORRUPT, "%s has no hard state: " STORE_DAMAGE_ADVICE, path);
-    if (err != 0)
-        return err;
-    state->joins = joins != 0;
-    state->incarnation = (uint64_t)incarnation;
-    state->term = (uint64_t)term;
-    state->voted_for = (uint32_t)voted_for;
-    if (state->last_term > state->term)
-        return err_set(
-            e, ERR_CORRUPT,
-            "entry %lu in %s has term %lu, above the hard state's %lu: " STORE_DAMAGE_ADVICE,
-            (unsigned long)state->last_index, path, (unsigned long)state->last_term,
-            (unsigned long)state->term);
+    enum { TERM, VOTED_FOR, VOTERS, LOST_INDEX, LOST_TERM, JOINS, INCARNATION, CHECKSUM, COUNT };
+    static const char *const statements[COUNT] = {
+        "SELECT value FROM meta WHERE name = 'term'",
+        "SELECT value FROM meta WHERE name = 'voted_for'",
+        "SELECT value FROM meta WHERE name = 'voters'",
+        "SELECT value FROM meta WHERE name = 'lost_index'",
+        "SELECT value FROM meta WHERE name = 'lost_term'",
+        "SELECT value FROM meta WHERE name = 'joins'",
+        "SELECT value FROM meta WHERE name = 'incarnation'",
+        "SELECT value FROM meta WHERE name = 'checksum'",
+    };
+    int64_t values[COUNT] = {0};
+    for (int i = 0; i < COUNT; i++) {
+        int err = store_file_number(db, statements[i], &values[i], path, e);
+        if (err == ERR_NOT_FOUND)
+            return err_set(e, ERR_CORRUPT, "%s has no hard state: " STORE_DAMAGE_ADVICE, path);
+        if (err != 0)
+            return err;
+    }
+    state->term = (uint64_t)values[TERM];
+    state->voted_for = (uint32_t)values[VOTED_FOR];
+    state->voters = (uint32_t)values[VOTERS];
+    state->lost_index = (uint64_t)values[LOST_INDEX];
+    state->lost_term = (uint64_t)values[LOST_TERM];
+    state->joins = values[JOINS] != 0;
+    state->incarnation = (uint64_t)values[INCARNATION];
+    if (values[CHECKSUM] != 0 && (uint64_t)values[CHECKSUM] != store_checksum_of_hard_state(state))
+        return err_set(e, ERR_CORRUPT,
+                       "the hard state in %s is damaged (wrong checksum): " STORE_DAMAGE_ADVICE,
+                       path);
     return ERR_OK;
 }
 
 int store_verify_all(sqlite3 *db, const char *path, struct store_state *state, struct errbuf *e)
 {
     *state = (struct store_state){0};
-    int err = verify_snapshot(db, path, state, e);
+    int err = store_verify_the_hard_state(db, path, state, e);
     if (err == 0)
-        err = verify_log(db, path, state, e);
-    if (err == 0 && state->first_index == 0) {
-        state->first_index = state->snapshot_index + 1;
-        state->last_index = state->snapshot_index;
-        state->last_term = state->snapshot_term;
-    }
-    if (err == 0 && state->last_index < state->snapshot_index)
-        err = err_set(e, ERR_CORRUPT,
-                      "entry %lu is missing in %s (the snapshot has it): " STORE_DAMAGE_ADVICE,
-                      (unsigned long)state->last_index + 1, path);
+        err = store_verify_the_snapshot(db, path, state, e);
     if (err == 0)
-        err = verify_hard_state(db, path, state, e);
+        err = store_verify_the_log(db, path, state, e);
     return err;
 }

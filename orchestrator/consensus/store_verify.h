@@ -10,6 +10,7 @@
 
 uint64_t store_checksum_of_entry(const struct store_entry *entry);
 uint64_t store_checksum_of_snapshot(const struct store_snapshot *snapshot);
+uint64_t store_checksum_of_hard_state(const struct store_state *state);
 
 /* The entry in the present row of a statement that selects idx, term, kind, checksum, bytes; bytes
  * are borrowed until the next step. ERR_CORRUPT if it is not what was written. */
@@ -19,6 +20,15 @@ int store_verify_entry(sqlite3_stmt *row, const char *path, struct store_entry *
 /* The same for a snapshot: idx, term, checksum, bytes. */
 int store_verify_snapshot(sqlite3_stmt *row, const char *path, struct store_snapshot *snapshot,
                           struct errbuf *e);
+
+/* The parts of store_verify_all, in this order, each of which fills in its part of the state;
+ * ERR_CORRUPT leaves the state with what came before the damage. */
+int store_verify_the_hard_state(sqlite3 *db, const char *path, struct store_state *state,
+                                struct errbuf *e);
+int store_verify_the_snapshot(sqlite3 *db, const char *path, struct store_state *state,
+                              struct errbuf *e);
+int store_verify_the_log(sqlite3 *db, const char *path, struct store_state *state,
+                         struct errbuf *e);
 
 /* Read all of it, verify it and fill in the state. */
 int store_verify_all(sqlite3 *db, const char *path, struct store_state *state, struct errbuf *e);

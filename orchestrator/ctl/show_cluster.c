@@ -114,6 +114,10 @@ static void print_cluster(const struct ctl *ctl, const json_t *cluster)
         out_text(json_text(log, "storage_text"));
         putchar('\n');
     }
+    if (json_object_get(log, "repaired_up_to") != NULL)
+        printf("Its log is damaged and being repaired from the others, up to entry %lld; until "
+               "then it cannot lead.\n",
+               number(log, "repaired_up_to"));
     if (json_flag(cluster, "file_differs"))
         puts("Its configuration file is not the policy in force; a reload proposes it.");
     putchar('\n');

@@ -96,6 +96,7 @@ void cluster_feed(const struct quorum *q, Ephor__FeedState *feed)
     feed->first_index = status.first_index;
     feed->last_index = status.last_index;
     feed->snapshot_index = status.snapshot_index;
+    feed->lost_index = status.lost_index;
     feed->members = (Ephor__Membership *)(uintptr_t)members;
     int64_t since_ms = engine_fresh_since(q->engine);
     feed->fresh_ms = since_ms > 0 ? now_mono_ms() - since_ms : -1;

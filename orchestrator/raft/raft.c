@@ -343,9 +343,9 @@ uint64_t raft_term_of(const struct raft *raft, uint64_t index)
     return trail_term(raft, index);
 }
 
-bool raft_has_lost(const struct raft *raft)
+uint64_t raft_lost_index(const struct raft *raft)
 {
-    return raft->lost_index != 0;
+    return raft->lost_index;
 }
 
 const struct raft_entry *raft_entry_of(const struct raft *raft, uint64_t index,

@@ -250,7 +250,7 @@ uint64_t raft_durable_write(const struct raft *raft); /* of the last RAFT_PERSIS
 uint64_t raft_first_index(const struct raft *raft);
 uint64_t raft_last_index(const struct raft *raft);
 uint64_t raft_term_of(const struct raft *raft, uint64_t index); /* 0: not in the log */
-bool raft_has_lost(const struct raft *raft); /* what raft_lost told of is not all back yet */
+uint64_t raft_lost_index(const struct raft *raft); /* what raft_lost told of; 0: it is all back */
 /* What a member of the log is, but for its bytes and its membership, which are the driver's. */
 const struct raft_entry *raft_entry_of(const struct raft *raft, uint64_t index,
                                        struct raft_entry *entry);

@@ -87,6 +87,8 @@ static void write_log(struct jsonw *w, const Ephor__FeedState *state)
     jsonw_int(w, "commit_index", (int64_t)state->commit_index);
     jsonw_int(w, "applied_index", (int64_t)state->applied_index);
     jsonw_int(w, "snapshot_index", (int64_t)state->snapshot_index);
+    if (state->lost_index != 0)
+        jsonw_int(w, "repaired_up_to", (int64_t)state->lost_index);
     jsonw_bool(w, "storage_ok", state->storage_ok);
     jsonw_text(w, "storage_text", state->storage_text);
     jsonw_object_end(w);

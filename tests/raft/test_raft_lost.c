@@ -36,20 +36,20 @@ START_TEST(test_the_leader_gives_back_what_was_lost)
 {
     struct cluster *c = without_three();
     damage(c, 2, 2);
-    ck_assert(raft_has_lost(cluster_server(c, 2)->raft));
+    ck_assert(raft_lost_index(cluster_server(c, 2)->raft));
     cluster_pass(c, 2 * HEARTBEAT_MS);
     LOG_IS(c, 2, "1/0 1/5 1/6");
-    ck_assert(!raft_has_lost(cluster_server(c, 2)->raft));
+    ck_assert(!raft_lost_index(cluster_server(c, 2)->raft));
     ck_assert_uint_eq(cluster_leader(c), 1);
     /* And what is lost again in the middle of that is still remembered. */
     damage(c, 2, 2);
     c->disk_is_slow[2] = true;
     cluster_pass(c, 2 * HEARTBEAT_MS);
-    ck_assert(!raft_has_lost(cluster_server(c, 2)->raft));
+    ck_assert(!raft_lost_index(cluster_server(c, 2)->raft));
     cluster_crash(c, 2);
     c->disk_is_slow[2] = false;
     cluster_start(c, 2);
-    ck_assert(raft_has_lost(cluster_server(c, 2)->raft));
+    ck_assert(raft_lost_index(cluster_server(c, 2)->raft));
     cluster_pass(c, 2 * HEARTBEAT_MS);
     LOG_IS(c, 2, "1/0 1/5 1/6");
     cluster_free(c);
@@ -70,7 +70,7 @@ START_TEST(test_a_shorter_log_gets_no_vote_for_what_was_lost)
     for (uint32_t id = 1; id <= 3; id++) {
         ck_assert_uint_eq(cluster_server(c, id)->machine[2], 5);
         ck_assert_uint_eq(cluster_server(c, id)->machine[3], 6);
-        ck_assert(!raft_has_lost(cluster_server(c, id)->raft));
+        ck_assert(!raft_lost_index(cluster_server(c, id)->raft));
     }
     cluster_free(c);
 }
@@ -119,7 +119,7 @@ START_TEST(test_an_older_membership_makes_no_leader)
     ck_assert_uint_ge(leader, 2);
     cluster_cut(c, 1, false);
     cluster_pass(c, 20 * ELECTION_MS);
-    ck_assert(!raft_has_lost(cluster_server(c, 1)->raft));
+    ck_assert(!raft_lost_index(cluster_server(c, 1)->raft));
     ck_assert_uint_eq(raft_membership(cluster_server(c, 1)->raft)->count, 3);
     cluster_free(c);
 }
@@ -137,7 +137,7 @@ START_TEST(test_a_lost_snapshot_is_sent_again)
     damage(c, 3, 0);
     ck_assert_uint_eq(raft_membership(cluster_server(c, 3)->raft)->count, 0);
     cluster_pass(c, 10 * HEARTBEAT_MS);
-    ck_assert(!raft_has_lost(cluster_server(c, 3)->raft));
+    ck_assert(!raft_lost_index(cluster_server(c, 3)->raft));
     ck_assert_uint_eq(raft_last_index(cluster_server(c, 3)->raft), 11);
     ck_assert_uint_eq(raft_membership(cluster_server(c, 3)->raft)->count, 3);
     cluster_free(c);

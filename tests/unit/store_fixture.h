@@ -20,8 +20,8 @@ static struct errbuf e;
 
 static inline void remove_dir(const char *path)
 {
-    static const char *const names[] = {"log.db",     "log.db-wal", "log.db-shm",
-                                        "log.db.new", "LOCK",       "log.db-journal"};
+    static const char *const names[] = {"log.db", "log.db-wal",     "log.db-shm",    "log.db.new",
+                                        "LOCK",   "log.db-journal", "log.db.damaged"};
     char file[256];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(file, sizeof(file), "%s/%s", path, names[i]);

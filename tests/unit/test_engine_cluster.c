@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,6 +322,83 @@ START_TEST(a_second_change_is_refused_in_words)
 }
 END_TEST
 
+static void damage(uint32_t id, const char *sql)
+{
+    char path[128];
+    char *text = NULL;
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/log.db", world.nodes[id].dir);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, &text);
+    ck_assert_msg(rc == SQLITE_OK, "%s: %s", sql, text);
+    ck_assert_int_eq(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
+static bool nothing_is_lost(void)
+{
+    struct engine_status status;
+    for (uint32_t id = 1; id <= SIZE; id++) {
+        if (world.nodes[id].engine == NULL)
+            continue;
+        engine_status(world.nodes[id].engine, &status);
+        if (status.lost_index != 0)
+            return false;
+    }
+    return all_agree();
+}
+
+START_TEST(damaged_entries_come_back)
+{
+    struct engine_status status;
+    grow_to(3);
+    propose(5);
+    run_until(all_agree);
+    for (uint32_t id = 1; id <= 3; id++) {
+        engine_status(world.nodes[id].engine, &status);
+        uint64_t last = status.last_index;
+        stop(id);
+        damage(id, "UPDATE log SET checksum = checksum + 1 WHERE idx = "
+                   "(SELECT max(idx) - 1 FROM log)");
+        start(id);
+        engine_status(world.nodes[id].engine, &status);
+        ck_assert_uint_eq(status.lost_index, last);
+        ck_assert_uint_lt(status.last_index, last);
+        run_until(nothing_is_lost);
+    }
+    ck_assert_uint_eq(world.nodes[1].entries, 5);
+}
+END_TEST
+
+START_TEST(a_damaged_snapshot_comes_back)
+{
+    grow_to(3);
+    propose(60);
+    run_until(all_agree);
+    for (uint32_t id = 1; id <= 3; id++) {
+        stop(id);
+        damage(id, "UPDATE snapshot SET checksum = checksum + 1");
+        start(id); /* the founder, too, does not begin a cluster of its own */
+        propose(3);
+        run_until(nothing_is_lost);
+        ck_assert_uint_gt(world.nodes[id].restored, 0);
+    }
+}
+END_TEST
+
+START_TEST(no_snapshot_before_the_members_are_known)
+{
+    start(1);
+    world.nodes[1].snapshots = false;
+    propose(200);
+    start(2);
+    change(2, 1);
+    change(2, 2);
+    run_until(all_agree);
+    ck_assert_uint_eq(world.nodes[2].entries, 200);
+}
+END_TEST
+
 START_TEST(another_leads_when_the_leader_is_cut_off)
 {
     grow_to(3);
@@ -444,6 +522,9 @@ static Suite *engine_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, one_becomes_three_and_keeps_its_log);
     tcase_add_test(tc, a_second_change_is_refused_in_words);
+    tcase_add_test(tc, damaged_entries_come_back);
+    tcase_add_test(tc, a_damaged_snapshot_comes_back);
+    tcase_add_test(tc, no_snapshot_before_the_members_are_known);
     tcase_add_test(tc, another_leads_when_the_leader_is_cut_off);
     tcase_add_test(tc, what_a_minority_took_is_given_up);
     tcase_add_test(tc, all_restart_and_nothing_is_lost);

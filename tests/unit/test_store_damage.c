@@ -16,7 +16,11 @@ START_TEST(names_damage)
         {"UPDATE log SET checksum = checksum + 1 WHERE idx = 1", "entry 1 in"},
         {"DELETE FROM log WHERE idx = 12", "entry 12 is missing"},
         {"DELETE FROM log WHERE idx <= 10", "entry 10 is missing"},
-        {"UPDATE meta SET value = 2 WHERE name = 'term'", "above the hard state's 2"},
+        {"UPDATE meta SET value = 2 WHERE name = 'term'", "the hard state in"},
+        {"UPDATE meta SET value = 5 WHERE name = 'voted_for'", "the hard state in"},
+        {"UPDATE meta SET value = 2 WHERE name = 'term'; "
+         "UPDATE meta SET value = 0 WHERE name = 'checksum'",
+         "above the hard state's 2"},
         {"DELETE FROM log WHERE idx >= 9", "entry 9 is missing"},
         {"DELETE FROM meta WHERE name = 'term'", "no hard state"},
         {"DELETE FROM meta WHERE name = 'format'", "does not say its format"},
@@ -112,6 +116,153 @@ START_TEST(refuses_what_is_no_database)
         fputs("this is no database\n", file);
     fclose(file);
     expect_refusal(dir, ERR_CORRUPT, "log.db", "damaged");
+}
+END_TEST
+
+/* ---- repair */
+
+static const struct store_snapshot at_nine = {
+    .index = 9, .term = 3, .bytes = "the state", .size = 9};
+
+static void fill_with_others(void)
+{
+    fill_and_close();
+    struct store *store = open_in(dir);
+    struct store_write write = {
+        .snapshot = &at_nine, .term = 6, .voted_for = 2, .voters = 3, .compact_to = 4};
+    ck_assert_int_eq(write_it(store, &write), 0);
+    store_close(store);
+}
+
+static void repair_says(const char *part)
+{
+    struct errbuf said = {""};
+    int err = store_repair(dir, 7, &said, &e);
+    ck_assert_msg(err == 0, "store_repair: %s", e.text);
+    ck_assert_msg(strstr(said.text, part) != NULL, "'%s' is not in: %s", part, said.text);
+}
+
+static void repair_refuses(const char *part)
+{
+    struct errbuf said = {""};
+    ck_assert_int_eq(store_repair(dir, 7, &said, &e), ERR_CORRUPT);
+    ck_assert_msg(strstr(e.text, part) != NULL, "'%s' is not in: %s", part, e.text);
+}
+
+static const char damage_17[] = "UPDATE log SET bytes = CAST('entrY 17' AS BLOB) WHERE idx = 17";
+
+START_TEST(does_without_damaged_entries)
+{
+    fill_with_others();
+    change_file(damage_17);
+    repair_says("an entry is damaged in");
+    struct store *store = open_in(dir);
+    expect_log(store, 5, 16);
+    const struct store_state *state = store_state(store);
+    ck_assert_uint_eq(state->lost_index, 20);
+    ck_assert_uint_eq(state->lost_term, 4);
+    ck_assert_uint_eq(state->term, 6);
+    ck_assert_uint_eq(state->voted_for, 2);
+    ck_assert_uint_eq(state->voters, 3);
+    ck_assert(!state->joins);
+    /* It is remembered until the log reaches as far. */
+    append(store, 17, 19, 4);
+    store_close(store);
+    store = open_in(dir);
+    ck_assert_uint_eq(store_state(store)->lost_index, 20);
+    append(store, 20, 20, 4);
+    ck_assert_uint_eq(store_state(store)->lost_index, 0);
+    store_close(store);
+    store = open_in(dir);
+    expect_log(store, 5, 20);
+    ck_assert_uint_eq(store_state(store)->lost_index, 0);
+    store_close(store);
+    ck_assert_int_eq(access(file_in(dir, "log.db.damaged"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_newer_term_replaces_what_was_lost)
+{
+    fill_with_others();
+    change_file(damage_17);
+    repair_says("an entry");
+    struct store *store = open_in(dir);
+    append(store, 17, 17, 6);
+    ck_assert_uint_eq(store_state(store)->lost_index, 0);
+    store_close(store);
+}
+END_TEST
+
+START_TEST(does_without_a_damaged_snapshot)
+{
+    fill_with_others();
+    change_file("UPDATE snapshot SET bytes = CAST('thE state' AS BLOB)");
+    repair_says("the snapshot is damaged in");
+    struct store *store = open_in(dir);
+    expect_log(store, 1, 0);
+    ck_assert_uint_eq(store_state(store)->snapshot_index, 0);
+    ck_assert_uint_eq(store_state(store)->lost_index, 20);
+    ck_assert_uint_eq(store_state(store)->lost_term, 4);
+    ck_assert(store_state(store)->joins); /* it founds no cluster of its own */
+    store_close(store);
+}
+END_TEST
+
+/* Also where there is nobody else. */
+START_TEST(does_without_what_the_snapshot_has)
+{
+    fill_and_close();
+    struct store *store = open_in(dir);
+    ck_assert_int_eq(write_it(store, &(struct store_write){.snapshot = &at_nine}), 0);
+    store_close(store);
+    change_file("UPDATE log SET term = 2 WHERE idx = 7");
+    repair_says("that its snapshot has, too");
+    store = open_in(dir);
+    expect_log(store, 10, 20);
+    ck_assert_uint_eq(store_state(store)->lost_index, 0);
+    store_close(store);
+}
+END_TEST
+
+START_TEST(remembers_the_greater_of_two_losses)
+{
+    fill_with_others();
+    change_file(damage_17);
+    repair_says("an entry");
+    change_file("UPDATE log SET checksum = 1 WHERE idx = 14");
+    repair_says("an entry");
+    struct store *store = open_in(dir);
+    expect_log(store, 5, 13);
+    ck_assert_uint_eq(store_state(store)->lost_index, 20);
+    store_close(store);
+}
+END_TEST
+
+START_TEST(repairs_nothing_that_it_does_not_understand)
+{
+    static const struct {
+        const char *sql;
+        const char *said;
+    } cases[] = {
+        {"UPDATE log SET checksum = 1 WHERE idx = 20", "entry 20 in"}, /* how far did it go? */
+        {"DELETE FROM log; UPDATE snapshot SET checksum = 1", "how far its log went"},
+        {"UPDATE meta SET value = 3 WHERE name = 'voted_for'", "the hard state in"},
+        {"UPDATE log SET checksum = 1 WHERE idx = 17; UPDATE meta SET value = 2 WHERE name = "
+         "'voters'",
+         "the hard state in"},
+    };
+    fill_with_others();
+    change_file(cases[_i].sql);
+    repair_refuses(cases[_i].said);
+}
+END_TEST
+
+START_TEST(repairs_nothing_that_others_do_not_have)
+{
+    fill_and_close();
+    change_file(damage_17);
+    repair_refuses("no other controller has");
+    expect_refusal(dir, ERR_CORRUPT, "entry 17 in", "nothing was changed");
 }
 END_TEST
 
@@ -275,13 +426,20 @@ static Suite *store_damage_suite(void)
     TCase *tc = tcase_create("store_damage");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_loop_test(tc, names_damage, 0, 16);
+    tcase_add_loop_test(tc, names_damage, 0, 18);
     tcase_add_test(tc, names_a_flipped_bit_on_disk);
     tcase_add_test(tc, finds_damage_that_comes_later);
     tcase_add_test(tc, refuses_a_truncated_file);
     tcase_add_test(tc, refuses_a_broken_structure);
     tcase_add_test(tc, refuses_a_write_ahead_log_without_its_file);
     tcase_add_test(tc, refuses_what_is_no_database);
+    tcase_add_test(tc, does_without_damaged_entries);
+    tcase_add_test(tc, a_newer_term_replaces_what_was_lost);
+    tcase_add_test(tc, does_without_a_damaged_snapshot);
+    tcase_add_test(tc, does_without_what_the_snapshot_has);
+    tcase_add_test(tc, remembers_the_greater_of_two_losses);
+    tcase_add_loop_test(tc, repairs_nothing_that_it_does_not_understand, 0, 4);
+    tcase_add_test(tc, repairs_nothing_that_others_do_not_have);
     tcase_add_test(tc, has_a_write_ahead_log_of_full_size);
     tcase_add_test(tc, opens_what_a_crash_left);
     tcase_add_loop_test(tc, names_damage_before_durable_commits, 0, 12);
