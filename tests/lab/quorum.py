@@ -3,6 +3,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -316,6 +317,41 @@ def a_full_disk_makes_a_controller_step_aside(lab):
         if leader.process is not None:
             leader.kill()
         subprocess.run(["umount", state], check=True)
+
+
+@scenario(controllers=3, seconds=30)
+def damage_is_repaired_from_the_others(lab):
+    """Rows of a follower's log are not what was written. It starts, says so, does not lead, and
+    has all of them back when the others are there."""
+    cluster = lab.cluster
+    leader, victim = cluster.leader(), cluster.follower()
+    for i in range(6):
+        leader.ctl("pause" if i % 2 else "resume", "--reason", f"mark-{i}", check=False)
+    cluster.agree()
+    running = [c for c in cluster.all]
+    for controller in running:
+        controller.stop()
+    log = sqlite3.connect(os.path.join(victim.home, "state", "log.db"))
+    log.execute("UPDATE log SET bytes = zeroblob(length(bytes)) "
+                "WHERE idx = (SELECT max(idx) - 3 FROM log)")
+    log.commit()
+    log.close()
+    victim.start()
+    victim.in_log("an entry is damaged in .* is fetched again from the other controllers")
+    wait_for("it says that it is being repaired",
+             lambda: "repaired_up_to" in victim.cluster().get("log", {}), 10)
+    told = victim.ctl("cluster", "status", check=False).stdout
+    claim("Its log is damaged and being repaired" in told, f"cluster status says: {told}")
+    for controller in running:
+        if controller is not victim:
+            controller.start()
+    wait_for("all is back", lambda: "repaired_up_to" not in victim.cluster()
+             .get("log", {"repaired_up_to": 0}), 20)
+    cluster.agree()
+    claim(operator_reasons(victim)[-1] == operator_reasons(cluster.leader())[-1],
+          "its journal ends otherwise")
+    cluster.leader().ctl("cluster", "transfer", victim.name, check=False)
+    wait_for(f"{victim.name} leads", victim.leads, 10)
 
 
 @scenario(controllers=3, seconds=20)
