@@ -138,6 +138,8 @@ static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
 {
     struct cluster_files files = {.cluster = own->cluster,
                                   .joins = true,
+                                  .is_witness =
+                                      ctl->kind != NULL && strcmp(ctl->kind, "witness") == 0,
                                   .ca_pem = own->ca_pem,
                                   .cert_pem = pair->cert_pem,
                                   .key_pem = pair->key_pem};

@@ -66,6 +66,8 @@ void children_init(struct supervisor *s)
 {
     add_child(s, EPHOR__ROLE__STATUS, 0); /* first, so that people see the others come up */
     add_child(s, EPHOR__ROLE__QUORUM, 0);
+    if (s->has_cluster && s->cluster.is_witness)
+        return;
     for (uint32_t i = 0; i < conf_local(s->conf)->checkers; i++)
         add_child(s, EPHOR__ROLE__CHECKER, i);
     add_child(s, EPHOR__ROLE__ACTOR, 0);

@@ -98,6 +98,10 @@ static int take_json(const json_t *json, struct cluster_files *files, struct err
     if (!json_is_boolean(json_object_get(json, "joins")))
         return wrong(e, "joins", "true or false");
     files->joins = json_is_true(json_object_get(json, "joins"));
+    const json_t *witness = json_object_get(json, "witness");
+    if (witness != NULL && !json_is_boolean(witness))
+        return wrong(e, "witness", "true or false");
+    files->is_witness = json_is_true(witness);
     int err = take_contact(json, &files->self, e);
     return err == ERR_OK ? take_contacts(json_object_get(json, "members"), files, e) : err;
 }
@@ -136,6 +140,8 @@ static char *to_text(const struct cluster_files *files)
     json_object_set_new(json, "format", json_integer(FORMAT));
     json_object_set_new(json, "cluster", json_string(cluster));
     json_object_set_new(json, "joins", json_boolean(files->joins));
+    if (files->is_witness)
+        json_object_set_new(json, "witness", json_true());
     json_object_set_new(json, "members", members);
     char *text = json_dumps(json, JSON_INDENT(2));
     json_decref(json);

@@ -23,6 +23,7 @@ struct cluster_contact {
 struct cluster_files {
     uint64_t cluster; /* its number */
     bool joins;       /* its log begins with what the others tell */
+    bool is_witness;  /* it votes: no checks, no actions */
     struct cluster_contact self;
     struct cluster_contact contacts[CLUSTER_CONTACTS_MAX];
     uint32_t contact_count;

@@ -406,3 +406,8 @@ def a_witness_votes_and_does_not_act(lab):
         cluster_names = [c for c in cluster.running() if c is not witness]
         wait_for("it is back", lambda c=leader, n=cluster_names: c in n and c.log_index() > 0)
     claim(witness.json("status").get("services", []) == [], "the witness runs services")
+    processes = subprocess.run(["ps", "--no-headers", "-o", "args", "--ppid", str(witness.process.pid)],
+                               capture_output=True, text=True, check=True).stdout.split("\n")
+    claim(not any("checker" in p or "actor" in p for p in processes),
+          f"a witness has processes that it does not need: {processes}")
+    claim(any("quorum" in p for p in processes), f"no process of the quorum: {processes}")

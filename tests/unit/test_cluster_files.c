@@ -48,7 +48,7 @@ static mode_t mode_of(const char *dir, const char *name)
 /* A bundle of the first cluster for another controller. */
 static char *bundle_for(const char *name, const char *address)
 {
-    struct cluster_files own, files = {.joins = true};
+    struct cluster_files own, files = {.joins = true, .is_witness = true};
     struct pki_pair pair;
     struct pki_info info;
     ck_assert_int_eq(cluster_files_read(first, &own, &e), ERR_OK);
@@ -82,6 +82,7 @@ START_TEST(a_founder_is_written_and_read)
     ck_assert_int_eq(cluster_files_read(first, &files, &e), ERR_OK);
     ck_assert_uint_ne(files.cluster, 0);
     ck_assert(!files.joins);
+    ck_assert(!files.is_witness);
     ck_assert_uint_eq(files.self.id, 1);
     ck_assert_str_eq(files.self.address, "192.0.2.1:7473");
     ck_assert_int_eq(tls_identity_load(files.ca_pem, files.cert_pem, files.key_pem, &identity, &e),
@@ -110,6 +111,7 @@ START_TEST(a_bundle_makes_another_controller)
     ck_assert_int_eq(mode_of(second, "controller.key"), 0600);
     ck_assert_int_eq(cluster_files_read(second, &files, &e), ERR_OK);
     ck_assert(files.joins);
+    ck_assert(files.is_witness);
     ck_assert_uint_eq(files.self.id, 2);
     ck_assert_str_eq(files.self.address, "[2001:db8::2]:7473");
     ck_assert_uint_eq(files.contact_count, 1);
@@ -170,6 +172,8 @@ START_TEST(what_is_wrong_is_named)
     expect_wrong("{\"format\": 1, \"cluster\": \"12\"}", "'cluster' has to be 16 hexadecimal");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000000\"}", "other than 0");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\"}", "'joins' has to be");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"witness\": 1, " REST "}",
+                 "'witness' has to be");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", " REST "}",
                  "'address' has to be HOST:PORT");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", " REST
