@@ -83,6 +83,7 @@ void sim_profile_draw(struct sim_world *world)
     profile->has_changes = sim_percent(random, 50);
     profile->has_transfers = sim_percent(random, 40);
     profile->has_witness = sim_percent(random, 25);
+    profile->begins_alone = profile->has_changes && sim_percent(random, 30);
     if (profile->has_changes || profile->has_transfers)
         profile->operator_us = election_us * pick(random, 1, 2, 4, 8);
     if (sim_percent(random, 10))
@@ -167,10 +168,12 @@ static void lose_disk(struct sim_world *world, struct sim_server *server)
 /* What it finds damaged when it starts again, it does without. */
 static void damage_disk(struct sim_world *world, struct sim_server *server)
 {
-    const struct sim_snapshot founding = {.raft.membership = world->configs[1]};
+    struct sim_snapshot founding = {0};
     struct sim_disk *disk = &server->disk;
     if (!can_be_spared(world, server))
         return;
+    if (!world->profile.begins_alone)
+        founding.raft.membership = world->configs[1];
     sim_server_crash(world, server, -1);
     uint64_t first = disk->snapshot.raft.index + 1, last = sim_log_last(&disk->log), from = 0;
     if (last >= first && sim_percent(&world->random, 75))

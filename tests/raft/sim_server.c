@@ -31,7 +31,10 @@ void sim_server_found(struct sim_world *world, uint32_t id, bool is_witness)
                                           .chunk_bytes = profile->chunk_bytes,
                                           .trailing = profile->trailing,
                                           .log_max = profile->log_max};
-    server->disk.snapshot.raft.membership = world->configs[1];
+    /* Who joins knows of nobody, not even of itself, until the log tells. */
+    enum raft_kind kind;
+    if (sim_is_member(&world->configs[1], id, &kind))
+        server->disk.snapshot.raft.membership = world->configs[1];
     if (world->servers_count < id)
         world->servers_count = id;
     sim_server_start(world, server);

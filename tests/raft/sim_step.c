@@ -344,6 +344,7 @@ static void take_snapshot(struct sim_world *world, struct sim_server *server)
     if (server->log.count > server->params.log_max / 2)
         threshold = 1;
     if (server->is_snapshotting || server->state != SIM_RUNNING ||
+        server->applied_membership.count == 0 ||
         server->applied < server->snapshot.raft.index + threshold)
         return;
     sim_is_member(raft_membership(server->raft), server->id, &kind);

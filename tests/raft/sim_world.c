@@ -328,10 +328,12 @@ static void drop_late_messages(struct sim_world *world)
 
 static void found_all(struct sim_world *world, uint32_t servers)
 {
+    if (world->profile.begins_alone)
+        servers = 1;
     struct raft_membership founding = {.count = servers};
     for (uint32_t i = 0; i < servers; i++)
         founding.members[i] = (struct raft_member){i + 1, RAFT_VOTER};
-    if (world->profile.has_witness)
+    if (world->profile.has_witness && servers > 1)
         founding.members[servers - 1].kind = RAFT_WITNESS;
     world->configs[1] = founding;
     world->config_count = 1;

@@ -181,6 +181,7 @@ struct sim_profile {
     int64_t client_us;   /* the mean time between proposals */
     int64_t operator_us; /* between orders to change or transfer; 0: none */
     bool has_churn;      /* no leader lasts */
+    bool begins_alone;   /* one founder; the others are added to it */
     bool is_in_order;    /* links are streams, as TCP makes them */
     bool has_changes, has_transfers, has_witness, has_reboots;
 };
@@ -197,7 +198,6 @@ struct sim_world {
     uint64_t seed;
     struct sim_random random;
     struct sim_profile profile;
-    uint32_t founders;
     uint32_t servers_count; /* ids in use */
     int64_t now_us;
     struct sim_queue queue;
