@@ -20,7 +20,7 @@ check-lab: all
 .PHONY: check-storm
 check-storm: all
 	EPHOR_STORM_SECONDS=$${STORM:-300} python3 $(srcdir)/tests/lab/run.py --build $(builddir) \
-	  --keep $(builddir)/lab-failures acknowledged_is_kept
+	  --keep $(builddir)/lab-failures acknowledged_is_kept in_a_storm
 
 include tests/unit/local.mk
 include tests/explorer/local.mk

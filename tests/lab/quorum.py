@@ -130,6 +130,88 @@ def what_five_acknowledged_is_kept(lab):
     storm(lab.cluster, 2, 15)
 
 
+class Changer(threading.Thread):
+    """Adds a fourth controller, waits until it votes, removes it; again and again."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.fourth = cluster.extend("c4")
+        self.rounds = 0
+        self.ends = threading.Event()
+
+    def is_gone(self):
+        leader = self.cluster.leader()
+        if leader.member("c4") is None:
+            return leader.leads()
+        leader.ctl("cluster", "remove", "c4", "--yes", check=False)
+        return False
+
+    def once(self):
+        wait_for("c4 is removed", self.is_gone, 40)
+        if self.fourth.process is not None:
+            self.fourth.kill()
+        for rest in ("state", "cluster"):
+            shutil.rmtree(os.path.join(self.fourth.home, rest), ignore_errors=True)
+        if self.ends.is_set():
+            return
+        try:
+            self.cluster.add("c4")
+        except Failed:
+            return  # the leader was killed just then
+        self.fourth.start()
+        wait_for("c4 votes", lambda: self.cluster.is_voter("c4"), 60)
+        self.rounds += 1
+
+    def run(self):
+        while not self.ends.is_set():
+            self.once()
+        self.once()
+
+    def end(self):
+        self.ends.set()
+        self.join(120)
+        claim(not self.is_alive(), "the changes do not end")
+        claim(self.rounds >= 2, f"only {self.rounds} changes were made")
+
+
+@scenario(controllers=3, seconds=70)
+def members_change_in_a_storm(lab):
+    """A fourth comes and goes while the three are killed, stopped, cut off and heard one way only."""
+    cluster = lab.cluster
+    three = list(cluster.all)
+    clerk, changer = Clerk(cluster), Changer(cluster)
+    clerk.start()
+    changer.start()
+    end = time.monotonic() + float(os.environ.get("EPHOR_STORM_SECONDS", 30))
+    while time.monotonic() < end and changer.is_alive():
+        victim = random.choice(three)
+        how = random.choice(("kill", "stop", "cut", "in", "out"))
+        pause = random.uniform(0.3, 1.0)
+        if how == "kill":
+            victim.kill()
+            time.sleep(pause)
+            victim.start()
+        elif how == "stop":
+            pid = victim.quorum_pid()
+            if pid:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(pause)
+                os.kill(pid, signal.SIGCONT)
+        elif how == "cut":
+            lab.lab("cut", victim.name)
+            time.sleep(pause)
+            lab.lab("heal", victim.name)
+        else:
+            lab.lab("drop", victim.name, how)
+            time.sleep(pause)
+            lab.lab("undrop", victim.name)
+        time.sleep(random.uniform(1.0, 2.0))
+    changer.end()
+    clerk.end()
+    check_history(cluster, clerk)
+
+
 @scenario(controllers=3, seconds=50)
 def a_leader_that_is_cut_off_stops_acting(lab):
     """It steps down, the others elect one; one-way cuts, too; nothing is lost."""
