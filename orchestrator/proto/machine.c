@@ -124,8 +124,8 @@ static struct author *place_of(struct machine *machine, uint32_t id)
         struct author *author = &machine->authors[i];
         if (author->id == id)
             return author;
-        if (free_place->id != 0 && (author->id == 0 || author->id < free_place->id))
-            free_place = author; /* ids only grow: the lowest is the oldest member */
+        if (author->heard_index < free_place->heard_index)
+            free_place = author;
     }
     *free_place = (struct author){.id = id};
     return free_place;
@@ -135,13 +135,20 @@ static struct author *place_of(struct machine *machine, uint32_t id)
  * seen applied. */
 static bool is_first_time(struct machine *machine, const Ephor__Fact *fact)
 {
-    machine->last = (struct author){fact->author, fact->run, fact->sequence};
+    machine->last =
+        (struct author){.id = fact->author, .run = fact->run, .sequence = fact->sequence};
     if (fact->author == 0)
         return true;
     struct author *author = place_of(machine, fact->author);
+    author->heard_index = machine->index;
     if (author->run == fact->run && fact->sequence <= author->sequence)
         return false;
-    *author = machine->last;
+    if (author->run_before == fact->run && fact->run != 0)
+        return false;
+    if (author->run != fact->run)
+        author->run_before = author->run;
+    author->run = fact->run;
+    author->sequence = fact->sequence;
     return true;
 }
 
@@ -208,6 +215,8 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
         author->id = machine->authors[i].id;
         author->run = machine->authors[i].run;
         author->sequence = machine->authors[i].sequence;
+        author->run_before = machine->authors[i].run_before;
+        author->heard_index = machine->authors[i].heard_index;
         pointers[snapshot.n_authors++] = author;
     }
     *size = ephor__snapshot__get_packed_size(&snapshot);
@@ -249,6 +258,15 @@ fail:
     return ERR_CORRUPT;
 }
 
+static struct author author_from(const Ephor__Author *author)
+{
+    return (struct author){.id = author->id,
+                           .run = author->run,
+                           .sequence = author->sequence,
+                           .run_before = author->run_before,
+                           .heard_index = author->heard_index};
+}
+
 int machine_restore(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                     size_t size, struct errbuf *e)
 {
@@ -261,9 +279,7 @@ int machine_restore(struct machine *machine, uint64_t index, uint64_t term, cons
         machine->term = term;
         memset(machine->authors, 0, sizeof(machine->authors));
         for (size_t i = 0; i < snapshot->n_authors && i < AUTHORS_MAX; i++)
-            machine->authors[i] =
-                (struct author){snapshot->authors[i]->id, snapshot->authors[i]->run,
-                                snapshot->authors[i]->sequence};
+            machine->authors[i] = author_from(snapshot->authors[i]);
     }
     ephor__snapshot__free_unpacked(snapshot, NULL);
     return err;

@@ -13,7 +13,9 @@ enum { AUTHORS_MAX = 16 };
 struct author {  /* of facts that may be sent again */
     uint32_t id; /* 0: a free place */
     uint64_t run;
-    uint64_t sequence; /* of the last one that was applied */
+    uint64_t sequence;    /* of the last one that was applied */
+    uint64_t run_before;  /* what still comes of it comes too late */
+    uint64_t heard_index; /* of the last entry that was its */
 };
 
 struct machine {

@@ -61,10 +61,11 @@ def check_history(cluster, clerk):
         histories[controller.name] = operator_reasons(controller)
     first = next(iter(histories.values()))
     for name, history in histories.items():
-        claim(len(history) == len(set(history)), f"{name} has a request twice: {history}")
+        twice = [m for n, m in enumerate(history) if m in history[:n]]
+        claim(not twice, f"{name} has requests twice: {twice}")
         short, long = sorted((first, history), key=len)
         claim(long[len(long) - len(short):] == short or long[:len(short)] == short,
-              f"the journals differ: {name} {history} and {first}")
+              f"the journals differ: {name} {history[-20:]} and {first[-20:]}")
     accepted = [m for m in clerk.acknowledged if m in first]
     claim(accepted, "nothing was acknowledged")
     lost = [m for m in clerk.acknowledged if m not in first]

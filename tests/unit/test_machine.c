@@ -215,6 +215,40 @@ START_TEST(test_what_is_sent_again_changes_nothing)
 }
 END_TEST
 
+/* A controller that started anew; what it had sent before arrives behind what it sends now. */
+START_TEST(test_what_comes_of_an_earlier_run_is_too_late)
+{
+    open_granted();
+    reach_from(2, 70, 1, false);
+    reach_from(2, 71, 1, true);
+    ck_assert_uint_gt(effects.count, 0);
+    reach_from(2, 70, 2, false);
+    ck_assert_uint_eq(effects.count, 0);
+    reach_from(2, 71, 1, false);
+    ck_assert_uint_eq(effects.count, 0);
+    reach_from(2, 72, 1, false);
+    ck_assert_uint_gt(effects.count, 0);
+    reach_from(2, 71, 2, true);
+    ck_assert_uint_eq(effects.count, 0);
+}
+END_TEST
+
+/* Members come and go, more than there are places: those that speak are remembered. */
+START_TEST(test_authors_that_speak_are_remembered)
+{
+    open_granted();
+    for (uint32_t id = 4; id < 100; id++) {
+        reach_from(id, 7, 1, id % 2 == 0);
+        for (uint32_t old = 1; old <= 3; old++)
+            reach_from(old, 70, id, false);
+    }
+    for (uint32_t old = 1; old <= 3; old++) {
+        reach_from(old, 70, 99, true);
+        ck_assert_uint_eq(effects.count, 0);
+    }
+}
+END_TEST
+
 static void check_policy_refused(const char *text)
 {
     struct core *core = machine.core;
@@ -382,6 +416,8 @@ int main(void)
     tcase_add_test(t, test_times_that_no_clock_tells_are_refused);
     tcase_add_test(t, test_snapshot_and_restore);
     tcase_add_test(t, test_what_is_sent_again_changes_nothing);
+    tcase_add_test(t, test_what_comes_of_an_earlier_run_is_too_late);
+    tcase_add_test(t, test_authors_that_speak_are_remembered);
     tcase_add_test(t, test_damaged_snapshots_change_nothing);
     tcase_add_test(t, test_garbage_in_the_log_is_refused_and_said);
     tcase_add_test(t, test_damaged_entries_never_break_the_core);
