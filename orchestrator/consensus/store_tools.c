@@ -196,7 +196,11 @@ int store_backup(const char *dir, const char *path, struct errbuf *e)
     sqlite3_close(db);
     if (err == ERR_OK)
         err = verify_file(path, e);
-    return err == ERR_OK ? sync_file(path, e) : err;
+    if (err == ERR_OK)
+        return sync_file(path, e);
+    if (rc != SQLITE_ERROR) /* that would be: somebody else has just put a file there */
+        unlink(path);
+    return err;
 }
 
 static int copy_file(const char *from, const char *to, struct errbuf *e)
@@ -345,8 +349,12 @@ static int write_alone(struct store *store, const Ephor__Membership *before, uin
                               .event = "recovered",
                               .object = "cluster",
                               .text = text};
-    struct store_write write = {
-        .entries = &entry, .entry_count = 1, .term = entry.term, .rows = &row, .row_count = 1};
+    struct store_write write = {.entries = &entry,
+                                .entry_count = 1,
+                                .term = entry.term,
+                                .voters = 1,
+                                .rows = &row,
+                                .row_count = 1};
     return store_write(store, &write, &is_unknown, e);
 }
 

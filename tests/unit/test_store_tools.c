@@ -7,6 +7,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,38 @@ START_TEST(a_lost_majority_is_left_behind)
 }
 END_TEST
 
+/* What is being repaired from others is no copy to keep; but it may have to go on alone. */
+START_TEST(a_log_in_repair_is_not_copied)
+{
+    Ephor__Membership *before;
+    struct store *store;
+    struct errbuf said;
+    sqlite3 *db;
+    char path[128];
+    bool is_unknown;
+    ck_assert_int_eq(store_open(dir, 1, false, &store, &e), 0);
+    ck_assert_int_eq(store_write(store, &(struct store_write){.voters = 3}, &is_unknown, &e), 0);
+    store_close(store);
+    snprintf(path, sizeof(path), "%s/log.db", dir);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db, "UPDATE log SET checksum = 1 WHERE idx = 2", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    ck_assert_int_eq(store_backup(dir, copy, &e), ERR_CORRUPT);
+    ck_assert_int_ne(access(copy, F_OK), 0);
+    ck_assert_int_eq(store_repair(dir, 1, &said, &e), 0);
+    ck_assert_int_eq(store_backup(dir, copy, &e), ERR_STALE);
+    ck_assert_ptr_nonnull(strstr(e.text, "is being repaired from the other controllers"));
+    ck_assert_int_eq(store_recover(dir, "root", 1, &before, &e), 0);
+    if (before != NULL)
+        ephor__membership__free_unpacked(before, NULL);
+    ck_assert_int_eq(store_open(dir, 1, false, &store, &e), 0);
+    ck_assert_uint_eq(store_state(store)->lost_index, 0);
+    ck_assert_uint_eq(store_state(store)->voters, 1);
+    store_close(store);
+}
+END_TEST
+
 START_TEST(who_never_was_let_in_has_nothing_to_recover)
 {
     Ephor__Membership *before;
@@ -179,6 +212,7 @@ int main(void)
     tcase_add_test(tc, a_copy_is_whole_and_counts_as_new);
     tcase_add_test(tc, a_damaged_copy_is_refused);
     tcase_add_test(tc, a_lost_majority_is_left_behind);
+    tcase_add_test(tc, a_log_in_repair_is_not_copied);
     tcase_add_test(tc, who_never_was_let_in_has_nothing_to_recover);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
