@@ -20,6 +20,7 @@
 enum {
     RETRY_MS = 500,
     SCRUB_MS = 10000,
+    READ_MAX_MS = 5000,
     TRAILING_DEFAULT = 1024,
     APPLY_MAX = 512, /* entries handed on before the loop gets its turn */
 };
@@ -295,6 +296,7 @@ static void turn(struct engine *engine)
         tell_members(engine);
     hand_on(engine);
     follow_leadership(engine);
+    reads_look(engine);
     if (engine->has_failed)
         return;
     drive_propose(engine);
@@ -394,6 +396,7 @@ static void free_engine(struct engine *engine)
     timer_free(engine->soon);
     timer_free(engine->tick);
     timer_free(engine->retry);
+    reads_free(engine->reads);
     scrub_free(engine->scrub);
     drive_close(engine);
     store_close(engine->store);
@@ -415,13 +418,14 @@ static int prepare(struct engine *engine, const struct engine_params *params, st
     engine->raft = malloc(raft_size_bytes(engine->raft_params.log_max));
     engine->update = malloc(sizeof(*engine->update));
     engine->round = round_new(engine->store);
+    engine->reads = reads_new(engine, params->read_max_ms == 0 ? READ_MAX_MS : params->read_max_ms);
     engine->scrub =
         scrub_new(engine->loop, params->state_dir,
                   params->scrub_ms == 0 ? SCRUB_MS : params->scrub_ms, on_damage, engine);
     if (engine->name == NULL || engine->round_due == NULL || engine->proposals_due == NULL ||
         engine->soon == NULL || engine->tick == NULL || engine->retry == NULL ||
         engine->raft == NULL || engine->update == NULL || engine->round == NULL ||
-        engine->scrub == NULL)
+        engine->reads == NULL || engine->scrub == NULL)
         return err_set(e, ERR_NOMEM, "open %s: out of memory", params->state_dir);
     return drive_load(engine, e);
 }
@@ -492,6 +496,7 @@ void engine_close(struct engine *engine)
     timer_stop(engine->retry);
     flush(engine);
     give_up_proposals(engine, ERR_CANCELED);
+    reads_close(engine);
     answer_all(engine, &engine->refused);
     round_drop(engine->round);
     free_engine(engine);

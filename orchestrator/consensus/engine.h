@@ -44,6 +44,7 @@ struct engine_params {
     uint32_t election_ms;  /* minimum election timeout; 0 = 300 */
     uint32_t heartbeat_ms; /* 0 = a sixth of that */
     uint32_t scrub_ms;     /* between two parts of the file that are read again; 0 = 10 s */
+    uint32_t read_max_ms;  /* for a read to be confirmed and applied; 0 = 5 s */
     const struct engine_callbacks *callbacks; /* borrowed for life */
     void *data;
 };
@@ -65,6 +66,17 @@ void engine_close(struct engine *engine);
 typedef void engine_propose_cb(void *data, int err, uint64_t index);
 void engine_propose(struct engine *engine, const void *bytes, size_t size, engine_propose_cb *cb,
                     void *data);
+
+/* Ask for leave to read the state and see everything that was acknowledged, by whomever, before
+ * this call. cb runs exactly once, on the loop: err 0 and an index once a quorum has answered this
+ * leader after the call and the entries up to that index were handed on here; or ERR_AGAIN: not
+ * leading, or not any more; ERR_TIMEOUT: not within read_max_ms; ERR_LIMIT: 256 wait already;
+ * ERR_CANCELED: it closes; or what the storage fails with. Nothing is written for it. */
+typedef void engine_read_cb(void *data, int err, uint64_t index);
+void engine_read(struct engine *engine, engine_read_cb *cb, void *data);
+
+/* The same, for an index that the leader gave: wait until it was handed on here. */
+void engine_read_at(struct engine *engine, uint64_t index, engine_read_cb *cb, void *data);
 
 /* The moment C described above, CLOCK_BOOTTIME in ms; 0 when nobody can say so. It may go on while
  * the storage fails and nothing can be proposed, if no other leader can exist. */

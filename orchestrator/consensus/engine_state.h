@@ -7,6 +7,7 @@
 #include "orchestrator/consensus/engine.h"
 #include "orchestrator/consensus/log_cache.h"
 #include "orchestrator/consensus/pending.h"
+#include "orchestrator/consensus/reads.h"
 #include "orchestrator/consensus/roster.h"
 #include "orchestrator/consensus/round.h"
 #include "orchestrator/consensus/scrub.h"
@@ -84,6 +85,7 @@ struct engine {
     bool soon_is_started;
     struct timer *tick;
     struct timer *retry;
+    struct reads *reads;
     struct scrub *scrub;
 };
 

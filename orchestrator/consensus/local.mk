@@ -10,6 +10,7 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/drive.c orchestrator/consensus/drive_load.c \
 	orchestrator/consensus/engine_query.c \
 	orchestrator/consensus/log_cache.c orchestrator/consensus/log_cache.h \
+	orchestrator/consensus/reads.c orchestrator/consensus/reads.h \
 	orchestrator/consensus/roster.c orchestrator/consensus/roster.h \
 	orchestrator/consensus/scrub.c orchestrator/consensus/scrub.h \
 	orchestrator/consensus/store.c orchestrator/consensus/store.h \

@@ -489,6 +489,27 @@ START_TEST(steps_down_and_returns)
 }
 END_TEST
 
+START_TEST(reads_nothing_while_the_disk_fails)
+{
+    open_leading(0);
+    engine_read_at(world.engine, UINT64_MAX, on_answer, NULL); /* waits */
+    disk_fault_set(DISK_WRITE_ENOSPC);
+    propose("lost");
+    run_until(&world.answered, 2);
+    engine_read(world.engine, on_answer, NULL);
+    run_until(&world.answered, 3);
+    expect_trace("lead1 broken16 down1 err16 err16 err16 ");
+    disk_fault_set(DISK_WORKS);
+    run_until(&world.leading, 2);
+    propose("kept");
+    run_until(&world.answered, 4);
+    engine_read(world.engine, on_answer, NULL);
+    run_until(&world.answered, 5);
+    expect_trace("lead1 broken16 down1 err16 err16 err16 storage0 lead2 entry3=kept ok3 ok3 ");
+    close_all();
+}
+END_TEST
+
 START_TEST(rides_out_one_failed_sync)
 {
     open_leading(0);
@@ -832,6 +853,7 @@ static Suite *engine_suite(void)
     tcase_add_test(tc, closes_at_any_moment);
     tcase_add_test(tc, is_locked_for_life);
     tcase_add_loop_test(tc, steps_down_and_returns, 0, 3);
+    tcase_add_test(tc, reads_nothing_while_the_disk_fails);
     tcase_add_test(tc, rides_out_one_failed_sync);
     tcase_add_test(tc, starts_on_a_disk_that_fails);
     tcase_add_test(tc, cancels_when_closed_on_a_failed_disk);

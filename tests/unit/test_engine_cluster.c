@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIZE = 5, DEADLINE_MS = 30000, TRAILING = 8 };
+enum { SIZE = 5, DEADLINE_MS = 30000, TRAILING = 8, READ_MAX_MS = 400, READS_MAX = 256 };
 
 struct letter {
     struct letter *next;
@@ -33,6 +33,7 @@ struct node {
     uint64_t index;
     bool snapshots; /* takes one when the engine wants it */
     uint64_t restored;
+    uint32_t election_ms, heartbeat_ms; /* 0: the shortest of all */
 };
 
 struct world {
@@ -44,22 +45,34 @@ struct world {
     int64_t until_ms;
     bool is_late;
     uint64_t answered, failed;
-    int last_err;
+    int last_err, last_failure;
+    uint64_t last_index;
+    uint32_t read_behind; /* the next message of that node is the last one before a read */
+    uint32_t muted;       /* nothing that this node sends arrives */
     char base[64];
 };
 
 static struct world world;
 static struct errbuf e;
 
+static void on_answer(void *data, int err, uint64_t index);
+
 static void on_send(void *data, uint32_t to, const void *bytes, size_t size)
 {
     struct node *node = data;
+    if (world.muted == node->id)
+        return;
     struct letter *letter = malloc(sizeof(*letter) + size);
     *letter = (struct letter){.from = node->id, .to = to, .size = size};
     memcpy(letter->bytes, bytes, size);
     *world.end = letter;
     world.end = &letter->next;
     timer_start(world.post, 0, 0);
+    if (world.read_behind == node->id) {
+        world.read_behind = 0;
+        world.muted = node->id;
+        engine_read(node->engine, on_answer, NULL);
+    }
 }
 
 static void on_post(void *data)
@@ -146,8 +159,10 @@ static void start(uint32_t id)
                                    .name = "c",
                                    .joins = id != 1,
                                    .trailing = TRAILING,
-                                   .election_ms = 60,
-                                   .heartbeat_ms = 10,
+                                   .election_ms = node->election_ms == 0 ? 60 : node->election_ms,
+                                   .heartbeat_ms =
+                                       node->heartbeat_ms == 0 ? 10 : node->heartbeat_ms,
+                                   .read_max_ms = READ_MAX_MS,
                                    .callbacks = &callbacks,
                                    .data = node};
     node->id = id;
@@ -184,10 +199,12 @@ static bool somebody_leads(void)
 static void on_answer(void *data, int err, uint64_t index)
 {
     (void)data;
-    (void)index;
     world.answered++;
     world.failed += err != 0;
     world.last_err = err;
+    if (err != 0)
+        world.last_failure = err;
+    world.last_index = index;
 }
 
 static uint64_t wanted;
@@ -514,6 +531,181 @@ START_TEST(what_makes_no_sense_is_ignored)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- reads */
+
+/* How a read of that node ended. */
+static int read_from(struct node *node)
+{
+    wanted = world.answered + 1;
+    engine_read(node->engine, on_answer, NULL);
+    ck_assert_uint_lt(world.answered, wanted); /* never from inside the call */
+    run_until(all_answered);
+    return world.last_err;
+}
+
+/* The founder leads as long as the test goes on, however slow the machine is. */
+static void without_elections(void)
+{
+    for (uint32_t id = 1; id <= SIZE; id++)
+        world.nodes[id].election_ms = 20000;
+}
+
+START_TEST(a_read_sees_what_was_acknowledged)
+{
+    without_elections();
+    grow_to(3);
+    for (uint64_t n = 1; n <= 20; n++) {
+        propose(1);
+        uint64_t acknowledged = world.last_index;
+        ck_assert_int_eq(read_from(leader()), ERR_OK);
+        ck_assert_uint_ge(world.last_index, acknowledged);
+        ck_assert_uint_eq(leader()->entries, n);
+    }
+    struct engine_status before, after;
+    engine_status(leader()->engine, &before);
+    ck_assert_int_eq(read_from(leader()), ERR_OK);
+    engine_status(leader()->engine, &after);
+    ck_assert_uint_eq(before.last_index, after.last_index); /* nothing was written for it */
+}
+END_TEST
+
+START_TEST(a_controller_alone_reads)
+{
+    start(1);
+    propose(3);
+    ck_assert_int_eq(read_from(&world.nodes[1]), ERR_OK);
+    ck_assert_uint_eq(world.nodes[1].entries, 3);
+}
+END_TEST
+
+START_TEST(a_read_does_not_wait_for_the_next_heartbeat)
+{
+    without_elections();
+    for (uint32_t id = 1; id <= 3; id++)
+        world.nodes[id].heartbeat_ms = 10 * READ_MAX_MS;
+    grow_to(3);
+    for (uint32_t round = 0; round < 20; round++)
+        ck_assert_int_eq(read_from(leader()), ERR_OK);
+}
+END_TEST
+
+/* The old leader goes on believing in itself, and the others have another one. */
+START_TEST(a_deposed_leader_confirms_nothing)
+{
+    without_elections();
+    world.nodes[2].election_ms = world.nodes[3].election_ms = 500;
+    grow_to(3);
+    struct node *old = &world.nodes[1];
+    ck_assert_ptr_eq(leader(), old);
+    propose(3);
+    ck_assert_int_eq(read_from(old), ERR_OK);
+    old->is_cut = true;
+    ck_assert_int_eq(read_from(old), ERR_TIMEOUT);
+    propose(3);
+    ck_assert(old->is_leading);
+    ck_assert_int_eq(read_from(old), ERR_TIMEOUT);
+    ck_assert_uint_eq(old->entries, 3);
+    wanted = world.answered + 1;
+    engine_read(old->engine, on_answer, NULL);
+    old->is_cut = false; /* it hears that it was deposed */
+    run_until(all_answered);
+    ck_assert_int_eq(world.last_err, ERR_AGAIN);
+    ck_assert_int_eq(read_from(leader()), ERR_OK);
+}
+END_TEST
+
+/* The read begins when a message has just left; that one is answered, and no later one arrives. */
+START_TEST(answers_from_before_a_read_prove_nothing)
+{
+    without_elections();
+    grow_to(3);
+    for (uint32_t round = 0; round < 5; round++) {
+        propose(1);
+        wanted = world.answered + 1;
+        world.read_behind = leader()->id;
+        run_until(all_answered);
+        ck_assert_int_eq(world.last_err, ERR_TIMEOUT);
+        world.muted = 0;
+    }
+}
+END_TEST
+
+START_TEST(one_that_does_not_lead_refuses)
+{
+    without_elections();
+    grow_to(3);
+    ck_assert_int_eq(read_from(&world.nodes[leader()->id % 3 + 1]), ERR_AGAIN);
+}
+END_TEST
+
+START_TEST(a_follower_reads_at_the_index_of_the_leader)
+{
+    without_elections();
+    grow_to(3);
+    struct node *follower = &world.nodes[leader()->id % 3 + 1];
+    for (uint64_t n = 1; n <= 10; n++) {
+        propose(1);
+        ck_assert_int_eq(read_from(leader()), ERR_OK);
+        uint64_t index = world.last_index;
+        wanted = world.answered + 1;
+        engine_read_at(follower->engine, index, on_answer, NULL);
+        run_until(all_answered);
+        ck_assert_int_eq(world.last_err, ERR_OK);
+        ck_assert_uint_eq(follower->entries, n);
+    }
+    follower->is_cut = true;
+    propose(1);
+    wanted = world.answered + 1;
+    engine_read_at(follower->engine, world.last_index, on_answer, NULL);
+    run_until(all_answered);
+    ck_assert_int_eq(world.last_err, ERR_TIMEOUT);
+    ck_assert_uint_eq(follower->entries, 10);
+}
+END_TEST
+
+START_TEST(only_so_many_reads_wait)
+{
+    without_elections();
+    grow_to(3);
+    world.failed = 0;
+    wanted = world.answered + READS_MAX + 1;
+    for (uint32_t i = 0; i <= READS_MAX; i++)
+        engine_read(leader()->engine, on_answer, NULL);
+    run_until(all_answered);
+    ck_assert_uint_eq(world.failed, 1);
+    ck_assert_int_eq(world.last_failure, ERR_LIMIT);
+    ck_assert_int_eq(read_from(leader()), ERR_OK); /* there is room again */
+}
+END_TEST
+
+/* Asks again, though it was told that all is over. */
+static void on_answer_again(void *data, int err, uint64_t index)
+{
+    struct node *node = data;
+    on_answer(NULL, err, index);
+    if (world.answered < wanted)
+        engine_read(node->engine, on_answer_again, node);
+}
+
+START_TEST(closing_answers_those_that_wait)
+{
+    without_elections();
+    grow_to(3);
+    uint32_t id = leader()->id;
+    struct node *node = &world.nodes[id];
+    node->is_cut = true;
+    world.failed = 0;
+    wanted = world.answered + 4;
+    engine_read(node->engine, on_answer, NULL);
+    engine_read_at(node->engine, UINT64_MAX, on_answer, NULL);
+    engine_read(node->engine, on_answer_again, node);
+    stop(id);
+    ck_assert(all_answered());
+    ck_assert_uint_eq(world.failed, 4);
+    ck_assert_int_eq(world.last_err, ERR_CANCELED);
+}
+END_TEST
+
 static Suite *engine_suite(void)
 {
     Suite *suite = suite_create("engine_cluster");
@@ -532,6 +724,15 @@ static Suite *engine_suite(void)
     tcase_add_test(tc, leadership_is_handed_over);
     tcase_add_test(tc, five_and_back_to_three);
     tcase_add_test(tc, what_makes_no_sense_is_ignored);
+    tcase_add_test(tc, a_read_sees_what_was_acknowledged);
+    tcase_add_test(tc, a_controller_alone_reads);
+    tcase_add_test(tc, a_read_does_not_wait_for_the_next_heartbeat);
+    tcase_add_test(tc, a_deposed_leader_confirms_nothing);
+    tcase_add_test(tc, answers_from_before_a_read_prove_nothing);
+    tcase_add_test(tc, one_that_does_not_lead_refuses);
+    tcase_add_test(tc, a_follower_reads_at_the_index_of_the_leader);
+    tcase_add_test(tc, only_so_many_reads_wait);
+    tcase_add_test(tc, closing_answers_those_that_wait);
     suite_add_tcase(suite, tc);
     return suite;
 }
