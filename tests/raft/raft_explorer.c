@@ -28,7 +28,7 @@ enum { SLOWER = 1 };
 enum {
     STATES_MAX = 3000000,
     LONG_STATES_MAX = 9000000,
-    TOTAL_AT_LEAST = 4925882, /* of the short plans: what was reached when this was written */
+    TOTAL_AT_LEAST = 5372288, /* of the short plans: what was reached when this was written */
 };
 
 /* clang-format off */
@@ -210,6 +210,9 @@ int main(int argc, char **argv)
                        &total);
     else
         violated = run(plans, sizeof(plans) / sizeof(plans[0]), STATES_MAX / SLOWER, only, &total);
+    if (total == 0 && only[0] != '\0') /* one of the long ones */
+        violated = run(long_plans, sizeof(long_plans) / sizeof(long_plans[0]), LONG_STATES_MAX,
+                       only, &total);
     if (IS_PLANTED)
         return judge_planted(violated);
     printf("%llu states\n", (unsigned long long)total);
