@@ -246,7 +246,9 @@ void routes_answer(void *data, struct http_request *request)
     const struct route *route = find_route(http_path(request), &c.rest);
     if (route != NULL)
         c.handler = route->handler;
-    if (route != NULL && http_method(request) != route->method)
+    if (c.routes->is_ending)
+        send_error(&c, 503, "unavailable", "ephord is ending");
+    else if (route != NULL && http_method(request) != route->method)
         send_error(&c, 405, "method_not_allowed",
                    route->method == HTTP_GET ? "this can only be read (GET)"
                                              : "this changes something (POST)");

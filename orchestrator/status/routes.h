@@ -27,6 +27,7 @@ struct routes {
     struct http_server *servers[SERVERS_MAX]; /* for their counters */
     uint32_t server_count;
     char style_tag[20], script_tag[20];
+    bool is_ending; /* nothing may wait any more */
 };
 
 void routes_init(struct routes *routes);

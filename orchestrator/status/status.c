@@ -170,7 +170,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
 static void on_stop(void *data)
 {
     struct status *s = data;
-    s->is_stopping = true;
+    s->is_stopping = s->routes.is_ending = true;
     requests_free(s->routes.requests);
     for (uint32_t i = 0; i < s->routes.server_count; i++)
         http_server_free(s->routes.servers[i]);

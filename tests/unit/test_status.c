@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +124,22 @@ static void await(const struct show *show, const char *path, const char *text)
                       buf_string(&answer.body));
         api_answer_close(&answer);
     }
+}
+
+/* A request that is not waited for: the socket on which its answer will come. */
+static int ask_local(const struct show *show, const char *method, const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    char request[256];
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    text_copy(to.sun_path, sizeof(to.sun_path), show->socket);
+    text_format(request, sizeof(request),
+                "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n"
+                "Content-Length: 0\r\nConnection: close\r\n\r\n",
+                method, path);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    ck_assert_int_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+    return fd;
 }
 
 /* One raw request over TCP; the first bytes of the answer. */
@@ -326,6 +343,21 @@ START_TEST(silence_ends_in_words)
 }
 END_TEST
 
+START_TEST(it_ends_well_whatever_comes_meanwhile)
+{
+    enum { ASKING = 16 };
+    struct show show;
+    int fds[ASKING];
+    show_open(&show);
+    show_do(&show, "silent 1");
+    for (int i = 0; i < ASKING; i++)
+        fds[i] = ask_local(&show, "POST", "/api/v1/pause");
+    show_close(&show);
+    for (int i = 0; i < ASKING; i++)
+        close(fds[i]);
+}
+END_TEST
+
 START_TEST(refusals_and_losses_are_told)
 {
     struct show show;
@@ -425,6 +457,7 @@ int main(void)
     tcase_add_test(tcase, changes_are_not_taken_from_the_network);
     tcase_add_test(tcase, only_operators_may_act);
     tcase_add_test(tcase, silence_ends_in_words);
+    tcase_add_loop_test(tcase, it_ends_well_whatever_comes_meanwhile, 0, 5);
     tcase_add_test(tcase, refusals_and_losses_are_told);
     tcase_add_test(tcase, changes_are_pushed);
     tcase_add_test(tcase, a_follower_goes_on_where_it_was);
