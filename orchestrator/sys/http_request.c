@@ -26,7 +26,10 @@ const char *http_path(const struct http_request *r)
 
 const char *http_query(const struct http_request *r, const char *key)
 {
-    return MHD_lookup_connection_value(r->mhd, MHD_GET_ARGUMENT_KIND, key);
+    const char *value = NULL;
+    bool is_there = MHD_lookup_connection_value_n(r->mhd, MHD_GET_ARGUMENT_KIND, key, strlen(key),
+                                                  &value, NULL) == MHD_YES;
+    return is_there && value == NULL ? "" : value;
 }
 
 const char *http_header(const struct http_request *r, const char *name)

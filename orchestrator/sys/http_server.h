@@ -51,7 +51,8 @@ uint64_t http_server_refused(const struct http_server *server);
 /* What was asked. All strings are borrowed for the life of the request. */
 enum http_method http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request); /* decoded, without the query */
-const char *http_query(const struct http_request *request, const char *key);   /* NULL: none */
+/* NULL: none; "": the key stands there without a value. */
+const char *http_query(const struct http_request *request, const char *key);
 const char *http_header(const struct http_request *request, const char *name); /* NULL: none */
 const char *http_body(const struct http_request *request, size_t *size);
 
