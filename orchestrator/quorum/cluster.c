@@ -463,6 +463,10 @@ static void on_talk(struct quorum *q, uint32_t from, const uint8_t *bytes, size_
         cluster_on_request(q, from, talk->request);
     else if (talk->body_case == EPHOR__TALK__BODY_REPLY)
         reply_to(q, 0, talk->reply);
+    else if (talk->body_case == EPHOR__TALK__BODY_READ_QUESTION)
+        readers_on_question(q, from, talk->read_question);
+    else if (talk->body_case == EPHOR__TALK__BODY_READ_ANSWER)
+        readers_on_answer(q, from, talk->read_answer);
     ephor__talk__free_unpacked(talk, NULL);
 }
 
@@ -481,10 +485,12 @@ static void on_frame(void *data, uint32_t from, enum mesh_channel channel, const
 static void on_connected(void *data, uint32_t id, enum mesh_channel channel)
 {
     struct quorum *q = data;
-    if (channel == MESH_LOG)
+    if (channel == MESH_LOG) {
         engine_connected(q->engine, id);
-    else if (id == q->leader)
+    } else if (id == q->leader) {
         proposals_restart(q);
+        readers_restart(q);
+    }
 }
 
 static void on_unmet(void *data, uint32_t id, uint64_t incarnation)

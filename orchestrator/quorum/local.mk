@@ -6,5 +6,13 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
 	orchestrator/quorum/peers.c \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
+	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
 	orchestrator/quorum/quorum.c orchestrator/quorum/quorum.h
 libquorum_a_CPPFLAGS = $(AM_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'
+
+check_PROGRAMS += test_readers
+TESTS += test_readers
+# All that readers.c calls is played by the test.
+test_readers_SOURCES = tests/unit/test_readers.c orchestrator/quorum/readers.c
+test_readers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_readers_LDADD = libproto.a libbase.a $(PROTOBUF_C_LIBS) $(CHECK_LIBS)

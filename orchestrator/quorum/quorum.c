@@ -259,6 +259,7 @@ void quorum_note_leader(struct quorum *q)
     if (leader != 0 && leader != q->controller)
         log_info("leader", "%s leads", cluster_name_of(q, leader));
     proposals_restart(q);
+    readers_restart(q);
     propose_offer(q);
     peers_send_state(q);
 }
@@ -281,6 +282,7 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
         cluster_work(q);
     }
     proposals_restart(q);
+    readers_restart(q);
     peers_send_lead(q);
     peers_send_state(q);
 }
@@ -379,7 +381,8 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     q->tick = timer_new(q->loop, on_tick, q);
     q->beat = timer_new(q->loop, on_beat, q);
     q->report = timer_new(q->loop, on_report, q);
-    if (q->effects == NULL || q->tick == NULL || q->beat == NULL || q->report == NULL)
+    if (q->effects == NULL || q->tick == NULL || q->beat == NULL || q->report == NULL ||
+        !readers_open(q))
         return err_set(e, ERR_NOMEM, "out of memory");
     struct engine_params params = {.state_dir = setup->state_dir,
                                    .controller = setup->controller,
@@ -462,6 +465,7 @@ static void on_stop(void *data)
     engine_close(q->engine);
     q->engine = NULL;
     cluster_close(q);
+    readers_close(q);
     proposals_close(q);
     peers_close(q);
     process_done(q->process);

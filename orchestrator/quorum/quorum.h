@@ -1,7 +1,8 @@
 /* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
  * data directory and the other controllers; what it learns and orders goes over links to the other
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
- * proposals.c (facts on their way into the log), cluster.c and mesh.c (the other controllers). */
+ * proposals.c (facts on their way into the log), readers.c (who must not read anything old),
+ * cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
@@ -9,6 +10,7 @@
 #include "orchestrator/proto/machine.h"
 #include "orchestrator/quorum/mesh.h"
 #include "orchestrator/quorum/proposals.h"
+#include "orchestrator/quorum/readers.h"
 #include "orchestrator/sys/link.h"
 #include "orchestrator/sys/process.h"
 
@@ -54,6 +56,7 @@ struct quorum {
     struct timer *report; /* feed state once a second */
 
     struct proposals proposals;
+    struct readers readers;
     uint32_t leader; /* id; 0: unknown */
 
     struct mesh *mesh; /* NULL: this controller has no links */
