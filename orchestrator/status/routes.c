@@ -22,7 +22,8 @@ struct context {
     struct routes *routes;
     struct http_request *request;
     enum handler handler;
-    const char *rest; /* of the path behind a prefix */
+    const char *rest;    /* of the path behind a prefix */
+    const char *refusal; /* why it must not be answered; NULL: it may */
     struct view view;
     struct buf body;
 };
@@ -43,16 +44,21 @@ static void send_error(struct context *c, uint32_t status, const char *code, con
 }
 
 /* A page for people with a browser, JSON for the others. */
-static void send_not_found(struct context *c, const char *message)
+static void send_problem(struct context *c, uint32_t status, const char *code, const char *message)
 {
     const char *accept = http_header(c->request, "Accept");
     if (accept == NULL || strstr(accept, "text/html") == NULL) {
-        send_error(c, 404, "not_found", message);
+        send_error(c, status, code, message);
         return;
     }
     struct page_assets assets = assets_of(c->routes);
-    page_error(&c->view, &assets, 404, message, &c->body);
-    send_body(c, 404, TYPE_HTML);
+    page_error(&c->view, &assets, status, message, &c->body);
+    send_body(c, status, TYPE_HTML);
+}
+
+static void send_not_found(struct context *c, const char *message)
+{
+    send_problem(c, 404, "not_found", message);
 }
 
 /* ---------------------------------------------------------------- pages */
@@ -232,12 +238,44 @@ static void answer_get(struct context *c, const struct route *route)
     buf_init(&c->body, c->handler == HANDLER_METRICS  ? METRICS_LIMIT
                        : c->handler == HANDLER_STATUS ? API_BODY_LIMIT
                                                       : PAGE_LIMIT);
-    if (route == NULL)
+    if (c->refusal != NULL)
+        send_problem(c, 503, "not_confirmed", c->refusal);
+    else if (route == NULL)
         send_not_found(c, "there is nothing at this path");
     else
         route->get(c);
     buf_close(&c->body);
     view_close(&c->view);
+}
+
+void routes_answer_confirmed(void *data, struct http_request *request, const char *refusal)
+{
+    struct context c = {.routes = data, .request = request, .refusal = refusal};
+    const struct route *route = find_route(http_path(request), &c.rest);
+    c.handler = route->handler;
+    answer_get(&c, route);
+}
+
+static bool shows_state(enum handler handler)
+{
+    return handler == HANDLER_OVERVIEW || handler == HANDLER_SERVICE || handler == HANDLER_STATUS ||
+           handler == HANDLER_WHY || handler == HANDLER_JOURNAL || handler == HANDLER_CLUSTER;
+}
+
+/* At once, or once it is sure that nothing is missed. */
+static void start_get(struct context *c, const struct route *route)
+{
+    const char *text = http_query(c->request, "consistent");
+    bool is_wanted = text != NULL && strcmp(text, "1") == 0;
+    if (text != NULL && !is_wanted && strcmp(text, "0") != 0)
+        send_error(c, 400, "bad_request", "'consistent' has to be 0 or 1");
+    else if (is_wanted && route != NULL && !shows_state(route->handler))
+        send_error(c, 400, "bad_request",
+                   "'consistent' is for what shows the state of the cluster: leave it out here");
+    else if (is_wanted && route != NULL)
+        consistent_start(c->routes->consistent, c->request);
+    else
+        answer_get(c, route);
 }
 
 void routes_answer(void *data, struct http_request *request)
@@ -257,7 +295,7 @@ void routes_answer(void *data, struct http_request *request)
     else if (route != NULL && route->get == NULL)
         actions_start(c.routes, request, c.handler);
     else
-        answer_get(&c, route);
+        start_get(&c, route);
 }
 
 static void make_tag(char tag[20], const char *text)

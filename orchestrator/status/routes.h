@@ -3,6 +3,7 @@
 #define STATUS_ROUTES_H
 
 #include "orchestrator/status/answers.h"
+#include "orchestrator/status/consistent.h"
 #include "orchestrator/status/feed.h"
 #include "orchestrator/status/page.h"
 #include "orchestrator/status/requests.h"
@@ -21,6 +22,7 @@ struct operators { /* who may act, beside root and the daemon's own user */
 struct routes {
     struct feed *feed;
     struct requests *requests;
+    struct consistent *consistent;
     struct sse *sse;
     struct http_counts counts;
     struct operators operators;
@@ -34,5 +36,8 @@ void routes_init(struct routes *routes);
 
 /* The handler of the servers; data is a struct routes. */
 void routes_answer(void *data, struct http_request *request);
+
+/* The answer of what waited in routes->consistent; refusal NULL: it may be answered. */
+void routes_answer_confirmed(void *data, struct http_request *request, const char *refusal);
 
 #endif

@@ -27,6 +27,18 @@ struct status {
 
 /* ---------------------------------------------------------------- links to the others */
 
+static void settle(struct status *s)
+{
+    requests_settle(s->routes.requests);
+    consistent_settle(s->routes.consistent);
+}
+
+static void link_waiting(struct status *s, struct link *link)
+{
+    requests_link(s->routes.requests, link);
+    consistent_link(s->routes.consistent, link);
+}
+
 static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
 {
     struct status *s = data;
@@ -36,8 +48,10 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
         requests_proposed(s->routes.requests, m->proposed);
     else if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REPLY)
         requests_cluster_replied(s->routes.requests, m->cluster_reply);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_READ_REPLY)
+        consistent_replied(s->routes.consistent, m->read_reply);
     else if (feed_take(&s->feed, m))
-        requests_settle(s->routes.requests);
+        settle(s);
     sse_changed(s->routes.sse);
 }
 
@@ -45,7 +59,7 @@ static void on_quorum_close(void *data, const char *reason)
 {
     struct status *s = data;
     log_warning("link", "the quorum process is gone: %s", reason);
-    requests_link(s->routes.requests, NULL);
+    link_waiting(s, NULL);
     link_free(s->quorum);
     s->quorum = NULL;
     feed_end(&s->feed);
@@ -81,11 +95,11 @@ static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
     if (s->is_stopping || (role != EPHOR__ROLE__QUORUM && role != EPHOR__ROLE__ACTOR)) {
         close(fd);
     } else if (role == EPHOR__ROLE__QUORUM) {
-        requests_link(s->routes.requests, NULL);
+        link_waiting(s, NULL);
         link_free(s->quorum);
         feed_begin(&s->feed);
         s->quorum = link_new(s->loop, fd, &quorum_ops, s);
-        requests_link(s->routes.requests, s->quorum);
+        link_waiting(s, s->quorum);
     } else {
         link_free(s->actor);
         feed_lose_channels(&s->feed);
@@ -157,8 +171,9 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     routes_init(&s->routes);
     s->routes.feed = &s->feed;
     s->routes.requests = requests_new(s->loop, &s->feed, &s->routes.counts);
+    s->routes.consistent = consistent_new(s->loop, &s->feed, routes_answer_confirmed, &s->routes);
     s->routes.sse = sse_new(s->loop, &s->feed);
-    if (s->routes.requests == NULL || s->routes.sse == NULL)
+    if (s->routes.requests == NULL || s->routes.consistent == NULL || s->routes.sse == NULL)
         return err_set(e, ERR_NOMEM, "out of memory");
     on_setup(s, setup);
     process_ready(process);
@@ -172,6 +187,7 @@ static void on_stop(void *data)
     struct status *s = data;
     s->is_stopping = s->routes.is_ending = true;
     requests_free(s->routes.requests);
+    consistent_free(s->routes.consistent);
     for (uint32_t i = 0; i < s->routes.server_count; i++)
         http_server_free(s->routes.servers[i]);
     sse_free(s->routes.sse);

@@ -108,12 +108,29 @@ static void send_proposed(struct stage *s, uint64_t sequence, int err)
     link_send(s->quorum, &m, -1);
 }
 
+static void answer_read(struct stage *s, uint64_t sequence)
+{
+    Ephor__ReadReply reply = EPHOR__READ_REPLY__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    reply.sequence = sequence;
+    reply.ok = !s->is_dropping;
+    reply.text = (char *)(uintptr_t)(s->is_dropping ? "no leader can be <reached>" : "");
+    reply.index = s->index + s->is_early;
+    m.body_case = EPHOR__MESSAGE__BODY_READ_REPLY;
+    m.read_reply = &reply;
+    link_send(s->quorum, &m, -1);
+    if (s->is_early)
+        stage_carry_out(s, "opinion", "web/n1/http", "2", "came behind");
+}
+
 /* ---------------------------------------------------------------- links */
 
 static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
 {
     struct stage *s = data;
     (void)fd;
+    if (m->body_case == EPHOR__MESSAGE__BODY_READ && !s->is_silent)
+        answer_read(s, m->read->sequence);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE || s->is_silent)
         return;
     if (s->is_dropping) {

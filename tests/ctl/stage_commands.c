@@ -172,6 +172,8 @@ void stage_carry_out(struct stage *s, const char *verb, const char *a, const cha
         s->is_silent = read_number(a);
     else if (strcmp(verb, "drop") == 0)
         s->is_dropping = read_number(a);
+    else if (strcmp(verb, "early") == 0)
+        s->is_early = read_number(a);
     else if (strcmp(verb, "lose") == 0)
         lose_quorum(s);
     else if (strcmp(verb, "again") == 0)

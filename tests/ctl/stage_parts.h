@@ -24,7 +24,7 @@ struct stage {
     pid_t pid;
     uint64_t index;
     int64_t begin_ms;
-    bool is_leading, is_silent, is_dropping, works, is_storage_ok, is_calm;
+    bool is_leading, is_silent, is_dropping, is_early, works, is_storage_ok, is_calm;
     char storage_text[128], calm_text[64];
     char line[COMMAND_MAX];
     size_t line_size;

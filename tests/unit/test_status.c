@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,23 @@ static int ask_local(const struct show *show, const char *method, const char *pa
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     ck_assert_int_eq(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
     return fd;
+}
+
+/* Its answer, which has to be there within LIMIT_MS and to have these texts; closes it. */
+static void expect_local(int fd, const char *status, const char *text)
+{
+    static char answer[1 << 20];
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    size_t used = 0;
+    ssize_t n;
+    ck_assert_int_eq(poll(&at, 1, LIMIT_MS), 1);
+    while (used + 1 < sizeof(answer) &&
+           (n = recv(fd, answer + used, sizeof(answer) - 1 - used, 0)) > 0)
+        used += (size_t)n;
+    answer[used] = '\0';
+    close(fd);
+    ck_assert_msg(strstr(answer, status) != NULL, "no '%s' in %s", status, answer);
+    ck_assert_msg(strstr(answer, text) != NULL, "no '%s' in %s", text, answer);
 }
 
 /* One raw request over TCP; the first bytes of the answer. */
@@ -337,23 +355,27 @@ START_TEST(silence_ends_in_words)
     show_open(&show);
     show_do(&show, "silent 1");
     int64_t begin_ms = now_mono_ms();
+    int waiting = ask_local(&show, "GET", "/?consistent=1");
     expect(&show, "/api/v1/pause", "{}", 504, "not known");
     ck_assert_int_ge(now_mono_ms() - begin_ms, 9000);
+    expect_local(waiting, " 503 ", "the quorum process does not answer");
     show_close(&show);
 }
 END_TEST
 
 START_TEST(it_ends_well_whatever_comes_meanwhile)
 {
-    enum { ASKING = 16 };
+    enum { ASKING = 8 };
     struct show show;
-    int fds[ASKING];
+    int fds[2 * ASKING];
     show_open(&show);
     show_do(&show, "silent 1");
-    for (int i = 0; i < ASKING; i++)
-        fds[i] = ask_local(&show, "POST", "/api/v1/pause");
+    for (int i = 0; i < ASKING; i++) {
+        fds[2 * i] = ask_local(&show, "GET", "/?consistent=1");
+        fds[2 * i + 1] = ask_local(&show, "POST", "/api/v1/pause");
+    }
     show_close(&show);
-    for (int i = 0; i < ASKING; i++)
+    for (int i = 0; i < 2 * ASKING; i++)
         close(fds[i]);
 }
 END_TEST
@@ -377,6 +399,83 @@ START_TEST(refusals_and_losses_are_told)
     show_do(&show, "again");
     await(&show, "/readyz", "leading");
     expect(&show, "/api/v1/pause", "{}", 200, "paused");
+    show_close(&show);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- consistent reads */
+
+START_TEST(consistent_reads_miss_nothing)
+{
+    struct show show;
+    show_open(&show);
+    expect(&show, "/?consistent=1", NULL, 200, "All services are up");
+    expect(&show, "/services/web?consistent=1", NULL, 200, "settles it");
+    expect(&show, "/services/none?consistent=1", NULL, 404, "not_found");
+    expect(&show, "/api/v1/why?service=web&consistent=1", NULL, 200, "\"decides\":true");
+    expect(&show, "/api/v1/journal?consistent=1&count=3", NULL, 200, "lines");
+    expect(&show, "/api/v1/cluster?consistent=1", NULL, 200, "\"leading\":true");
+    show_do(&show, "early 1");
+    expect(&show, "/api/v1/status?consistent=1", NULL, 200, "came behind");
+    show_close(&show);
+}
+END_TEST
+
+START_TEST(only_the_state_is_read_consistently)
+{
+    struct show show;
+    show_open(&show);
+    show_do(&show, "silent 1"); /* nobody is asked */
+    expect(&show, "/api/v1/status?consistent=0", NULL, 200, "\"services\"");
+    expect(&show, "/api/v1/status?consistent=yes", NULL, 400, "0 or 1");
+    expect(&show, "/api/v1/status?consistent", NULL, 400, "0 or 1");
+    expect(&show, "/metrics?consistent=1", NULL, 400, "leave it out here");
+    expect(&show, "/events?consistent=1", NULL, 400, "leave it out here");
+    expect(&show, "/nothing?consistent=1", NULL, 404, "not_found");
+    show_close(&show);
+}
+END_TEST
+
+START_TEST(what_cannot_be_confirmed_is_not_shown)
+{
+    struct show show;
+    show_open(&show);
+    show_do(&show, "drop 1");
+    expect(&show, "/api/v1/status?consistent=1", NULL, 503,
+           "{\"error\":{\"code\":\"not_confirmed\",\"message\":\"what is known here may be old: no "
+           "leader can be <reached>; try again, ask another controller, or leave out 'consistent'");
+    expect_local(ask_local(&show, "GET", "/?consistent=1"), " 503 ",
+                 "no leader can be &lt;reached&gt;");
+    expect(&show, "/api/v1/status", NULL, 200, "\"services\"");
+    show_do(&show, "drop 0");
+    show_do(&show, "lose");
+    await(&show, "/readyz", "not ready");
+    expect(&show, "/api/v1/status?consistent=1", NULL, 503, "the quorum process is not there");
+    show_do(&show, "again");
+    await(&show, "/readyz", "leading");
+    expect(&show, "/api/v1/status?consistent=1", NULL, 200, "\"services\"");
+    show_close(&show);
+}
+END_TEST
+
+START_TEST(only_so_many_reads_wait)
+{
+    enum { TAKEN = 64 };
+    struct show show;
+    struct pollfd waiting[TAKEN + 1];
+    show_open(&show);
+    show_do(&show, "silent 1");
+    for (int i = 0; i <= TAKEN; i++)
+        waiting[i] =
+            (struct pollfd){.fd = ask_local(&show, "GET", "/?consistent=1"), .events = POLLIN};
+    ck_assert_int_eq(poll(waiting, TAKEN + 1, LIMIT_MS / 2), 1); /* before any has waited long */
+    show_do(&show, "lose");
+    for (int i = 0; i <= TAKEN; i++)
+        expect_local(waiting[i].fd, " 503 ",
+                     waiting[i].revents != 0 ? "too many requests wait already"
+                                             : "the quorum process was lost");
+    show_do(&show, "again");
+    await(&show, "/readyz", "leading");
     show_close(&show);
 }
 END_TEST
@@ -459,6 +558,10 @@ int main(void)
     tcase_add_test(tcase, silence_ends_in_words);
     tcase_add_loop_test(tcase, it_ends_well_whatever_comes_meanwhile, 0, 5);
     tcase_add_test(tcase, refusals_and_losses_are_told);
+    tcase_add_test(tcase, consistent_reads_miss_nothing);
+    tcase_add_test(tcase, only_the_state_is_read_consistently);
+    tcase_add_test(tcase, what_cannot_be_confirmed_is_not_shown);
+    tcase_add_test(tcase, only_so_many_reads_wait);
     tcase_add_test(tcase, changes_are_pushed);
     tcase_add_test(tcase, a_follower_goes_on_where_it_was);
     suite_add_tcase(suite, tcase);
