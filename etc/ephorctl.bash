@@ -44,9 +44,9 @@ _ephorctl() {
     local choices
     case $command in
     "") choices="$commands $global" ;;
-    status) choices="--watch --exit-code $global" ;;
-    why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) $global" ;;
-    journal) choices="--follow --lines --object $global" ;;
+    status) choices="--watch --exit-code --consistent $global" ;;
+    why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) --consistent $global" ;;
+    journal) choices="--follow --lines --object --consistent $global" ;;
     failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
     pause | resume) choices="--reason $global" ;;
     maintenance) choices="$(_ephorctl_names nodes) --off --reason $global" ;;
@@ -55,7 +55,7 @@ _ephorctl() {
         join | restore) _filedir && return ;;
         esac
         choices="status init add join promote remove transfer renew log backup restore recover
-            --dir --state-dir --out --learner --witness --yes --lines $global"
+            --dir --state-dir --out --learner --witness --yes --lines --consistent $global"
         ;;
     config)
         if [[ $prev == check ]]; then

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_MS = 15000 }; /* the daemon gives up after 10 s and says so */
+enum {
+    CALL_MS = 15000, /* the daemon gives up after 10 s and says so */
+    PATH_SIZE = 1024,
+};
 
 int ctl_exit_of(int err)
 {
@@ -80,7 +83,16 @@ static int call(const struct ctl *ctl, const char *path, const char *body, json_
 
 int ctl_get(const struct ctl *ctl, const char *path, json_t **json)
 {
-    return call(ctl, path, NULL, json);
+    char consistent[PATH_SIZE];
+    if (!ctl->is_consistent)
+        return call(ctl, path, NULL, json);
+    *json = NULL;
+    if (!text_format(consistent, sizeof(consistent), "%s%cconsistent=1", path,
+                     strchr(path, '?') == NULL ? '?' : '&')) {
+        out_error("an argument is too long");
+        return CTL_USAGE;
+    }
+    return call(ctl, consistent, NULL, json);
 }
 
 int ctl_send(const struct ctl *ctl, const char *path, json_t *body, json_t **json)

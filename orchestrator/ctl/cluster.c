@@ -227,7 +227,7 @@ static const struct verb {
     int operands_min, operands_max;
     int (*run)(const struct ctl *ctl);
 } verbs[] = {
-    {"status", "status", 0, 0, show_cluster},
+    {"status", "status [--consistent]", 0, 0, show_cluster},
     {"init", "init NAME ADDRESS [--dir DIR]", 2, 2, cluster_init},
     {"add", "add NAME ADDRESS [--learner|--witness] [--out FILE] [--dir DIR]", 2, 2, cluster_add},
     {"join", "join FILE|- [--dir DIR] [--state-dir DIR]", 1, 1, cluster_join},
@@ -248,7 +248,8 @@ int run_cluster(const struct ctl *ctl)
         int operands = ctl->operand_count - 1;
         if (strcmp(verb->name, ctl->operands[0]) != 0)
             continue;
-        if (operands >= verb->operands_min && operands <= verb->operands_max)
+        bool may_be_so = !ctl->is_consistent || verb->run == show_cluster;
+        if (operands >= verb->operands_min && operands <= verb->operands_max && may_be_so)
             return verb->run(ctl);
         out_error("usage: ephorctl cluster %s", verb->synopsis);
         return CTL_USAGE;

@@ -18,6 +18,7 @@ struct ctl {
     /* options of subcommands */
     int64_t watch_s; /* 0 = once */
     bool wants_exit_code, follows, waits, says_yes, is_off;
+    bool is_consistent; /* what is read may not be old */
     int64_t count;
     const char *object, *to, *reason;
     const char *dir, *state_dir, *out; /* NULL = not given */
@@ -29,7 +30,7 @@ struct ctl {
 
 /* ---- call.c: the API. These print what went wrong and return an exit status. */
 
-/* GET; *json is the caller's. */
+/* GET, consistently if that is wanted; *json is the caller's. */
 int ctl_get(const struct ctl *ctl, const char *path, json_t **json);
 
 /* POST an object (taken); prints the daemon's words, and *json (may be NULL) is the caller's. */

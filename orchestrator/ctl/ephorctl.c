@@ -29,6 +29,7 @@ enum takes {
     TAKES_STATE_DIR = 1 << 11,
     TAKES_OUT = 1 << 12,
     TAKES_KIND = 1 << 13,
+    TAKES_CONSISTENT = 1 << 14,
 };
 
 static const struct subcommand {
@@ -37,12 +38,12 @@ static const struct subcommand {
     unsigned takes;
     int (*run)(const struct ctl *ctl);
 } subcommands[] = {
-    {"status", "status [--watch[=SECONDS]] [--exit-code]", "what is the case", 0, 0,
-     TAKES_WATCH | TAKES_EXIT_CODE, show_status},
-    {"why", "why SERVICE|NODE|ADDRESS", "why it is so, and what would happen next", 1, 1, 0,
-     show_why},
-    {"journal", "journal [-f] [-n LINES] [--object NAME]", "what happened", 0, 0,
-     TAKES_FOLLOW | TAKES_COUNT | TAKES_OBJECT, show_journal},
+    {"status", "status [--watch[=SECONDS]] [--exit-code] [--consistent]", "what is the case", 0, 0,
+     TAKES_WATCH | TAKES_EXIT_CODE | TAKES_CONSISTENT, show_status},
+    {"why", "why SERVICE|NODE|ADDRESS [--consistent]", "why it is so, and what would happen next",
+     1, 1, TAKES_CONSISTENT, show_why},
+    {"journal", "journal [-f] [-n LINES] [--object NAME] [--consistent]", "what happened", 0, 0,
+     TAKES_FOLLOW | TAKES_COUNT | TAKES_OBJECT | TAKES_CONSISTENT, show_journal},
     {"failover", "failover SERVICE [--to NODE] [--wait] [--yes] [--reason TEXT]",
      "move a service to another node", 1, 1, TAKES_TO | TAKES_WAIT | TAKES_YES | TAKES_REASON,
      ask_failover},
@@ -58,7 +59,8 @@ static const struct subcommand {
      "the controllers: status, init, add, join, promote, remove, transfer, renew,\n"
      "          log, backup, restore, recover",
      1, 3,
-     TAKES_YES | TAKES_REASON | TAKES_COUNT | TAKES_DIR | TAKES_STATE_DIR | TAKES_OUT | TAKES_KIND,
+     TAKES_YES | TAKES_REASON | TAKES_COUNT | TAKES_DIR | TAKES_STATE_DIR | TAKES_OUT | TAKES_KIND |
+         TAKES_CONSISTENT,
      run_cluster},
     {"version", "version", "print the version", 0, 0, 0, show_version},
 };
@@ -78,6 +80,7 @@ enum option_value {
     OPT_OUT,
     OPT_LEARNER,
     OPT_WITNESS,
+    OPT_CONSISTENT,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -100,6 +103,7 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"out", required_argument, NULL, OPT_OUT},
                                         {"learner", no_argument, NULL, OPT_LEARNER},
                                         {"witness", no_argument, NULL, OPT_WITNESS},
+                                        {"consistent", no_argument, NULL, OPT_CONSISTENT},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -119,11 +123,14 @@ static void print_help(void)
          "  -s, --socket PATH  the daemon's socket (default $EPHOR_SOCKET, or\n"
          "                     " EPHOR_RUNDIR "/ctl.sock)\n"
          "      --json         print JSON\n"
+         "      --consistent   print nothing rather than what may be old (status, why,\n"
+         "                     journal, cluster status)\n"
          "      --no-color     no colours (also NO_COLOR, and without a terminal)\n"
          "  -h, --help         print this help, and end\n"
          "  -V, --version      print the version, and end\n\n"
-         "Exit status: 0 done, 1 failed, 2 usage, 3 no daemon or no leader, 4 refused\n"
-         "by policy; status --exit-code: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+         "Exit status: 0 done, 1 failed, 2 usage, 3 no daemon, no leader, or what would be\n"
+         "read may be old, 4 refused by policy.\n"
+         "status --exit-code: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
          "See ephorctl(8).");
 }
 
@@ -210,6 +217,10 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         *given |= TAKES_KIND;
         ctl->kind = value == OPT_LEARNER ? "learner" : "witness";
         return -1;
+    case OPT_CONSISTENT:
+        *given |= TAKES_CONSISTENT;
+        ctl->is_consistent = true;
+        return -1;
     case 'h':
         print_help();
         return CTL_OK;
@@ -224,9 +235,9 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {"watch", "exit-code", "follow", "lines",  "object",
-                                        "to",    "wait",      "yes",    "reason", "off",
-                                        "dir",   "state-dir", "out",    "learner"};
+    static const char *const names[] = {"watch", "exit-code", "follow", "lines",   "object",
+                                        "to",    "wait",      "yes",    "reason",  "off",
+                                        "dir",   "state-dir", "out",    "learner", "consistent"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];

@@ -62,6 +62,12 @@ run 1 "there is no service, node or address 'nobody'" why nobody
 run 0 'batch on n3' journal --object n3 -n 3
 run 0 '"event":"member"' journal --json --object n3
 
+run 0 'All services are up' status --consistent
+run 0 '-> rule  7  healthy' why web --consistent
+run 0 'It follows the service web' --consistent why web-ip
+run 0 'batch on n3' journal --consistent --object n3 -n 3
+run 0 '"leading": true' --json cluster status --consistent
+
 # Asking.
 run 1 'add --yes' failover web
 run 0 'web is active on n2' failover web --yes --wait --reason 'a test'
@@ -90,6 +96,8 @@ run 2 'there is no command dance' dance
 run 2 "option '--to' is not for pause" pause --to n1
 run 2 'usage: ephorctl why' why
 run 2 'is not a number' journal -n many
+run 2 "option '--consistent' is not for pause" pause --consistent
+run 2 'usage: ephorctl cluster transfer' cluster transfer --consistent
 run 2 'Try' status --nonsense
 run 0 'Exit status' --help
 run 0 'ephorctl (ephor)' version
@@ -98,6 +106,12 @@ run 1 'error' config check "$work/missing.conf"
 # Trouble.
 play drop 1
 run 3 'could not be written down' pause
+for command in status 'why web' journal 'cluster status'; do
+    # shellcheck disable=SC2086 # words
+    run 3 'what is known here may be old: no leader can be' $command --consistent
+done
+run 3 'may be old' status --exit-code --consistent
+run 3 '"code": "not_confirmed"' --json status --consistent
 play drop 0
 play lose
 run 3 'is not there' pause
