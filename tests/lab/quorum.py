@@ -51,6 +51,42 @@ class Clerk(threading.Thread):
         claim(not self.is_alive(), "the clerk does not end")
 
 
+class Auditor(threading.Thread):
+    """Reads consistently from any controller, all the time: whatever the clerk was told before a
+    read began has to be in it."""
+
+    def __init__(self, cluster, clerk):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.clerk = clerk
+        self.confirmed = self.refused = 0
+        self.missed = []
+        self.ends = threading.Event()
+
+    def run(self):
+        while not self.ends.is_set():
+            before = self.clerk.acknowledged[-200:]
+            controller = random.choice(self.cluster.all)
+            try:
+                done = controller.ctl("--json", "journal", "-n", "2000", "--consistent",
+                                      check=False)
+            except (subprocess.TimeoutExpired, OSError):
+                continue
+            if done.returncode != 0:
+                self.refused += 1
+                continue
+            self.confirmed += 1
+            self.missed += [f"{mark} on {controller.name}" for mark in before
+                            if f": {mark}\"" not in done.stdout]
+
+    def end(self):
+        self.ends.set()
+        self.join(40)
+        claim(not self.is_alive(), "the auditor does not end")
+        claim(self.confirmed > 10, f"only {self.confirmed} reads were confirmed")
+        claim(not self.missed, f"missed by consistent reads: {self.missed[:10]}")
+
+
 def check_history(cluster, clerk):
     """Every acknowledged request is in every journal exactly once, in one order."""
     cluster.agree()
@@ -235,6 +271,100 @@ def a_leader_that_is_cut_off_stops_acting(lab):
         wait_for(f"{leader.name} follows again",
                  lambda c=leader: c.cluster().get("leader") is not None, 20)
     clerk.end()
+    check_history(cluster, clerk)
+
+
+def why_paused(controller, *options):
+    """The reason why Ephor is paused, as that controller says; None: it is not, or does not say."""
+    return (controller.json("status", *options).get("cluster", {}).get("paused") or {}).get("reason")
+
+
+def wake(pid):
+    """End a SIGSTOP; after long enough the supervisor has given that process up."""
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
+@scenario(controllers=3, seconds=50)
+def consistent_reads_see_the_latest_or_nothing(lab):
+    """A follower shows what was acknowledged a moment ago; a leader whom nobody answers, and one
+    that is cut off, still show what they know, but confirm nothing."""
+    cluster = lab.cluster
+    old, follower = cluster.leader(), cluster.follower()
+    for n in range(20):
+        old.ctl("pause", "--reason", f"mark-{n}")
+        claim(why_paused(follower, "--consistent") == f"mark-{n}", "a consistent read is old")
+        old.ctl("resume")
+        claim(why_paused(follower, "--consistent") is None, "a consistent read is old")
+    old.ctl("pause", "--reason", "before")
+    pids = [wait_for("a quorum process", c.quorum_pid) for c in cluster.running() if c is not old]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    refused = old.ctl("status", "--consistent", check=False)  # while it believes in itself
+    for pid in pids:
+        wake(pid)
+    claim(refused.returncode == 3, f"nobody answers it, and it confirms: {refused.stdout}")
+    claim("what is known here may be old" in refused.stderr, refused.stderr)
+    wait_for("all read again", lambda: all(
+        why_paused(c, "--consistent") == "before" for c in cluster.running()), 20)
+    old = cluster.leader()
+    lab.lab("cut", old.name)
+    wait_for("another one leads",
+             lambda: any(c.leads() for c in cluster.running() if c is not old), 10)
+    new = cluster.leader()
+    new.ctl("resume")
+    new.ctl("pause", "--reason", "after")
+    claim(why_paused(old) == "before", "it does not show what it knows")
+    for args in (("status",), ("why", "web"), ("journal",), ("cluster", "status")):
+        refused = old.ctl(*args, "--consistent", check=False)
+        claim(refused.returncode == 3 and "no leader can be reached" in refused.stderr,
+              f"{args}: {refused.returncode} {refused.stdout}{refused.stderr}")
+    lab.lab("heal", old.name)
+    wait_for("it reads again", lambda: why_paused(old, "--consistent"), 20)
+    claim(why_paused(old, "--consistent") == "after", "a consistent read is old")
+    new.kill()
+    done = old.ctl("status", "--consistent", check=False)  # waits for the next leader
+    claim(done.returncode == 0, f"it did not wait for the election: {done.stderr}")
+    cluster.leader().ctl("resume")
+
+
+@scenario(controllers=3, seconds=50)
+def consistent_reads_while_leaders_change(lab):
+    """Whatever was acknowledged before a consistent read began is in it, while leadership is handed
+    over and leaders are cut off, stopped and killed."""
+    cluster = lab.cluster
+    clerk = Clerk(cluster)
+    auditors = [Auditor(cluster, clerk) for _ in range(2)]
+    for thread in (clerk, *auditors):
+        thread.start()
+    for how in ("transfer", "cut", "stop", "kill", "transfer", "cut", "stop"):
+        leader = cluster.leader()
+        if how == "transfer":
+            leader.ctl("cluster", "transfer", check=False)
+        elif how == "kill":
+            leader.kill()
+        elif how == "cut":
+            lab.lab("cut", leader.name)
+        else:
+            pid = wait_for("its quorum process", leader.quorum_pid)
+            os.kill(pid, signal.SIGSTOP)
+        wait_for("another one leads",
+                 lambda c=leader: any(o.leads() for o in cluster.running() if o is not c), 15)
+        asked = clerk.asked
+        wait_for("the clerk goes on", lambda n=asked: clerk.asked > n + 3, 30)
+        if how == "kill":
+            leader.start()
+        elif how == "cut":
+            lab.lab("heal", leader.name)
+        elif how == "stop":
+            wake(pid)
+        wait_for(f"{leader.name} reads again", lambda c=leader: c.ctl(
+            "status", "--consistent", check=False).returncode == 0, 20)
+    clerk.end()
+    for auditor in auditors:
+        auditor.end()
     check_history(cluster, clerk)
 
 
