@@ -3,8 +3,8 @@
  *   opened ──▶ follower ──▶ leads (told once an entry of its own term is handed on) ──▶ follower
  *      storage fails: says so, steps down, tries every RETRY_MS, and starts anew from the file
  *
- * Here: what the user is told, in what order, and when rounds are written. Elections and the log
- * are the core's (drive.c, raft/), the file is the store's. */
+ * Here: in what order things happen, and when rounds are written. Elections and the log are the
+ * core's (drive.c, raft/), the file is the store's; tell.c tells the user. */
 #include "orchestrator/consensus/engine.h"
 
 #include "orchestrator/base/contract.h"
@@ -22,7 +22,6 @@ enum {
     SCRUB_MS = 10000,
     READ_MAX_MS = 5000,
     TRAILING_DEFAULT = 1024,
-    APPLY_MAX = 512, /* entries handed on before the loop gets its turn */
 };
 
 static void on_round_done(void *data);
@@ -34,142 +33,6 @@ static void start_soon(struct engine *engine, int64_t delay_ms)
         return;
     engine->soon_is_started = true;
     timer_start(engine->soon, delay_ms, 0);
-}
-
-/* ---------------------------------------------------------------- what the user is told */
-
-static void answer(struct engine *engine, struct proposal *proposal)
-{
-    engine->is_calling_back = true;
-    proposal->cb(proposal->data, proposal->err, proposal->err == 0 ? proposal->index : 0);
-    engine->is_calling_back = false;
-    proposal_free(proposal);
-}
-
-static void answer_all(struct engine *engine, struct proposal_queue *queue)
-{
-    for (struct proposal *p = proposal_pop(queue); p != NULL; p = proposal_pop(queue))
-        answer(engine, p);
-}
-
-static void tell_storage(struct engine *engine, int err, const char *text)
-{
-    engine->storage_err = err;
-    engine->is_calling_back = true;
-    engine->callbacks->on_storage(engine->data, err, text);
-    engine->is_calling_back = false;
-}
-
-static void tell_leadership(struct engine *engine, bool is_leader, uint64_t term)
-{
-    engine->is_leading = is_leader;
-    engine->has_led |= is_leader;
-    engine->led_term = term;
-    engine->is_calling_back = true;
-    engine->callbacks->on_leadership(engine->data, is_leader, term);
-    engine->is_calling_back = false;
-}
-
-static void tell_members(struct engine *engine)
-{
-    engine->members_changed = false;
-    if (engine->callbacks->on_members == NULL)
-        return;
-    engine->is_calling_back = true;
-    engine->callbacks->on_members(engine->data, engine->roster.now);
-    engine->is_calling_back = false;
-}
-
-/* What was proposed and is in the log may still be committed by others; alone, it is not. */
-static void give_up_proposals(struct engine *engine, int err)
-{
-    struct proposal_queue queue = {0};
-    proposal_set_err(&engine->inflight, err);
-    proposal_set_err(&engine->waiting, err == ERR_CANCELED ? ERR_AGAIN : err);
-    proposal_move(&queue, &engine->inflight);
-    proposal_move(&queue, &engine->waiting);
-    answer_all(engine, &queue);
-}
-
-static void follow_leadership(struct engine *engine)
-{
-    uint64_t term = raft_term(engine->raft);
-    bool leads = !engine->has_failed && raft_is_working(engine->raft) &&
-                 (engine->is_leading || raft_term_of(engine->raft, engine->applied) == term);
-    if (engine->is_leading && (!leads || term != engine->led_term)) {
-        tell_leadership(engine, false, engine->led_term);
-        give_up_proposals(engine, ERR_CANCELED);
-    }
-    if (leads && !engine->is_leading && !engine->is_closing)
-        tell_leadership(engine, true, term);
-}
-
-/* ---------------------------------------------------------------- handing on */
-
-/* False: it is not in the file yet. */
-static bool hand_on_snapshot(struct engine *engine)
-{
-    const struct kept_snapshot *kept = engine->kept;
-    struct stored_snapshot stored;
-    struct errbuf e;
-    while (kept != NULL && kept->index != raft_snapshot(engine->raft)->index)
-        kept = kept->next;
-    if (kept == NULL)
-        return false;
-    int err = stored_snapshot_open(&stored, kept->bytes, kept->size, &e);
-    PRE(err == ERR_OK);
-    engine->applied = kept->index;
-    roster_close(&engine->applied_roster);
-    roster_init(&engine->applied_roster, stored.membership_index,
-                roster_copy(stored.packed->membership));
-    engine->is_calling_back = true;
-    if (!drive_is_witness(engine))
-        engine->callbacks->on_snapshot(engine->data, kept->index, kept->term, stored.state,
-                                       stored.size);
-    engine->is_calling_back = false;
-    stored_snapshot_close(&stored);
-    return true;
-}
-
-static void answer_applied(struct engine *engine)
-{
-    while (engine->inflight.head != NULL && engine->inflight.head->index <= engine->applied) {
-        struct proposal *proposal = proposal_pop(&engine->inflight);
-        proposal->err = proposal->term == proposal->entry->term ? ERR_OK : ERR_CANCELED;
-        answer(engine, proposal);
-    }
-}
-
-/* A witness stores and applies nothing. */
-static void hand_on_entry(struct engine *engine)
-{
-    uint64_t index = engine->applied + 1;
-    struct log_entry *entry = log_entry_hold(log_cache_at(&engine->cache, index));
-    engine->applied = index;
-    if (entry->kind == RAFT_ENTRY_DATA && !drive_is_witness(engine)) {
-        engine->is_calling_back = true;
-        engine->callbacks->on_entry(engine->data, index, entry->term, entry->bytes, entry->size);
-        engine->is_calling_back = false;
-    } else if (entry->kind == RAFT_ENTRY_CONFIG) {
-        roster_adopt(&engine->applied_roster, index,
-                     ephor__membership__unpack(NULL, entry->size, entry->bytes));
-    }
-    log_entry_drop(entry);
-}
-
-static void hand_on(struct engine *engine)
-{
-    for (int n = 0; engine->applied < engine->apply_to; n++) {
-        if (n == APPLY_MAX && !engine->is_closing) {
-            start_soon(engine, 0);
-            break;
-        }
-        if (engine->applied >= raft_snapshot(engine->raft)->index)
-            hand_on_entry(engine);
-        else if (!hand_on_snapshot(engine))
-            break;
-    }
-    answer_applied(engine);
 }
 
 /* ---------------------------------------------------------------- rounds */
@@ -211,8 +74,7 @@ static void fail(struct engine *engine)
     if (was_leading && !engine->is_closing)
         tell_leadership(engine, false, term);
     engine->is_leading = false;
-    give_up_proposals(engine,
-                      drive_is_alone(engine) && !result.is_unknown ? result.err : ERR_CANCELED);
+    tell_given_up(engine, drive_is_alone(engine) && !result.is_unknown ? result.err : ERR_CANCELED);
 }
 
 /* The file can be written again: begin anew with what is in it. */
@@ -294,8 +156,9 @@ static void turn(struct engine *engine)
         return;
     if (engine->members_changed)
         tell_members(engine);
-    hand_on(engine);
-    follow_leadership(engine);
+    if (!tell_entries(engine))
+        start_soon(engine, 0);
+    tell_if_leading(engine);
     reads_look(engine);
     if (engine->has_failed)
         return;
@@ -326,7 +189,7 @@ static void on_soon(void *data)
     engine->soon_is_started = false;
     turn(engine);
     proposal_move(&refused, &engine->refused);
-    answer_all(engine, &refused);
+    tell_answers(engine, &refused);
 }
 
 static void on_tick(void *data)
@@ -473,7 +336,7 @@ static void flush(struct engine *engine)
     for (;;) {
         if (engine->has_failed)
             break;
-        hand_on(engine);
+        tell_entries(engine);
         if (drive_is_alone(engine))
             drive_propose(engine);
         if (!drive_fill_round(engine))
@@ -495,9 +358,9 @@ void engine_close(struct engine *engine)
     timer_stop(engine->tick);
     timer_stop(engine->retry);
     flush(engine);
-    give_up_proposals(engine, ERR_CANCELED);
+    tell_given_up(engine, ERR_CANCELED);
     reads_close(engine);
-    answer_all(engine, &engine->refused);
+    tell_answers(engine, &engine->refused);
     round_drop(engine->round);
     free_engine(engine);
 }

@@ -128,4 +128,20 @@ bool drive_is_witness(const struct engine *engine);
 void drive_arm(struct engine *engine);
 void drive_close(struct engine *engine);
 
+/* tell.c: what the user is told. Each calls back. */
+
+void tell_answers(struct engine *engine, struct proposal_queue *queue); /* which is empty then */
+void tell_storage(struct engine *engine, int err, const char *text);
+void tell_leadership(struct engine *engine, bool is_leader, uint64_t term);
+void tell_members(struct engine *engine);
+
+/* That what was proposed failed with that error, or that nobody knows (ERR_CANCELED). */
+void tell_given_up(struct engine *engine, int err);
+
+/* Begun or ended to lead, if so. */
+void tell_if_leading(struct engine *engine);
+
+/* What is committed and durable. False: there is more, for another turn of the loop. */
+bool tell_entries(struct engine *engine);
+
 #endif

@@ -18,7 +18,8 @@ libconsensus_a_SOURCES = \
 	orchestrator/consensus/store_repair.c \
 	orchestrator/consensus/store_tools.c orchestrator/consensus/store_tools.h \
 	orchestrator/consensus/store_verify.c orchestrator/consensus/store_verify.h \
-	orchestrator/consensus/store_wal.c orchestrator/consensus/store_wal.h
+	orchestrator/consensus/store_wal.c orchestrator/consensus/store_wal.h \
+	orchestrator/consensus/tell.c
 libconsensus_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(XXHASH_CFLAGS) $(PROTOBUF_C_CFLAGS)
 
 # Linked by whatever links libconsensus.a.
