@@ -311,6 +311,10 @@ static void on_storage(void *data, int err, const char *text)
     else
         log_error("storage", "%s; nothing new is decided until it works again", text);
     peers_send_state(q);
+    if (err == ERR_CORRUPT && !cluster_is_alone(q)) {
+        log_warning("storage", "starting anew, to repair it from the other controllers");
+        loop_stop(q->loop);
+    }
 }
 
 /* ---------------------------------------------------------------- self-doubt */

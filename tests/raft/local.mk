@@ -24,8 +24,8 @@ sim_CPPFLAGS = $(RAFT_SIM_CPPFLAGS)
 sim_CFLAGS = $(RAFT_SIM_CFLAGS)
 sim_LDADD = libraftsim.a libbase.a
 
-TESTS += tests/raft/sim-3.sh tests/raft/sim-5.sh
-EXTRA_DIST += tests/raft/sim-3.sh tests/raft/sim-5.sh
+TESTS += tests/raft/sim-3.sh tests/raft/sim-5.sh tests/raft/sim-7.sh
+EXTRA_DIST += tests/raft/sim-3.sh tests/raft/sim-5.sh tests/raft/sim-7.sh
 
 # SEEDS=n of them, of three servers and of five; FIRST=s begins elsewhere.
 .PHONY: check-sim
