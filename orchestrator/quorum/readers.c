@@ -100,7 +100,8 @@ static const char *obstacle(const struct quorum *q, const struct reader *reader,
     if (q->leader == 0)
         return "no leader can be reached from this controller";
     if (q->leader == q->controller)
-        return "this controller leads, but no majority confirms it";
+        return is_answered ? "the storage of this controller is slow"
+                           : "this controller leads, but no majority confirms it";
     if (is_answered)
         text_format(text, 200, "this controller's log is behind that of the leader, %s", name);
     else if (q->readers.is_asking)
