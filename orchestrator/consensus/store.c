@@ -32,7 +32,6 @@ enum statement {
     STATEMENT_JOURNAL,
     STATEMENT_TRIM,
     STATEMENT_READ,
-    STATEMENT_TERM,
     STATEMENT_COUNT,
 };
 
@@ -55,7 +54,6 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
                        "(SELECT idx, line FROM journal ORDER BY idx, line LIMIT ?1)",
     [STATEMENT_READ] = "SELECT idx, term, kind, checksum, bytes FROM log WHERE idx >= ?1 "
                        "ORDER BY idx LIMIT ?2",
-    [STATEMENT_TERM] = "SELECT term FROM log WHERE idx = ?1",
 };
 
 struct store {
@@ -165,23 +163,6 @@ static int write_rows(struct store *store, const struct store_write *write, int6
     return rc;
 }
 
-static int term_of(struct store *store, const struct store_state *state, uint64_t index,
-                   uint64_t *term)
-{
-    if (index == state->snapshot_index) {
-        *term = state->snapshot_term;
-        return SQLITE_OK;
-    }
-    sqlite3_stmt *statement = prepared(store, STATEMENT_TERM);
-    int rc = sqlite3_bind_int64(statement, 1, (sqlite3_int64)index);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW)
-        *term = (uint64_t)sqlite3_column_int64(statement, 0);
-    sqlite3_reset(statement);
-    return rc == SQLITE_ROW ? SQLITE_OK : rc;
-}
-
 /* What is left is known once all steps that drop or replace something are done. */
 static void end_empty_log(struct store_state *next)
 {
@@ -192,22 +173,24 @@ static void end_empty_log(struct store_state *next)
     next->last_term = next->snapshot_term;
 }
 
-static int truncate_log(struct store *store, uint64_t from, struct store_state *next)
+/* The end of the log after truncation. The entry there may have been damaged since it was written,
+ * so this comes before the round. */
+static int truncate_state(struct store *store, uint64_t from, struct store_state *next,
+                          struct errbuf *e)
 {
-    if (from > next->last_index)
-        return run_with(store, STATEMENT_TRUNCATE, from); /* what an unknown outcome left */
-    int rc = run_with(store, STATEMENT_TRUNCATE, from);
+    if (from == 0 || from > next->last_index)
+        return ERR_OK;
     next->last_index = from - 1;
-    if (rc != SQLITE_OK || next->last_index < next->first_index)
-        return rc;
-    return term_of(store, next, next->last_index, &next->last_term);
+    if (next->last_index < next->first_index)
+        return ERR_OK;
+    return store_term_of(store, next->last_index, &next->last_term, e);
 }
 
 static int write_log(struct store *store, const struct store_write *write, struct store_state *next)
 {
     int rc = SQLITE_OK;
-    if (write->truncate_from != 0)
-        rc = truncate_log(store, write->truncate_from, next);
+    if (write->truncate_from != 0) /* also behind the end: what an unknown outcome left */
+        rc = run_with(store, STATEMENT_TRUNCATE, write->truncate_from);
     if (rc == SQLITE_OK && write->snapshot != NULL) {
         rc = write_snapshot(store, write->snapshot);
         next->snapshot_index = write->snapshot->index;
@@ -305,7 +288,12 @@ int store_write(struct store *store, const struct store_write *write, bool *is_u
     int64_t journal_count = store->journal_count;
     bool is_committing = false;
     *is_unknown = false;
-    int rc = is_rolled_back(store) ? run(store, STATEMENT_BEGIN) : SQLITE_BUSY;
+    int rc = is_rolled_back(store) ? SQLITE_OK : SQLITE_BUSY;
+    int err = rc == SQLITE_OK ? truncate_state(store, write->truncate_from, &next, e) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
+    if (rc == SQLITE_OK)
+        rc = run(store, STATEMENT_BEGIN);
     if (rc == SQLITE_OK)
         rc = write_all(store, write, &next, &journal_count);
     if (rc == SQLITE_OK) {
@@ -317,7 +305,7 @@ int store_write(struct store *store, const struct store_write *write, bool *is_u
         store->journal_count = journal_count;
         return ERR_OK;
     }
-    int err = store_file_error(store->db, rc, "write", store->path, e);
+    err = store_file_error(store->db, rc, "write", store->path, e);
     is_rolled_back(store);
     if (is_committing && !is_certainly_absent(rc))
         *is_unknown = !is_settled(store);
@@ -339,6 +327,12 @@ int store_check_room(struct store *store, struct errbuf *e)
     return store_file_check_room(store->dir, e);
 }
 
+static int say_missing(const struct store *store, uint64_t index, struct errbuf *e)
+{
+    return err_set(e, ERR_CORRUPT, "entry %lu is missing in %s: " STORE_DAMAGE_ADVICE,
+                   (unsigned long)index, store->path);
+}
+
 int store_read(struct store *store, uint64_t first, uint64_t count, store_entry_cb *cb, void *data,
                struct errbuf *e)
 {
@@ -352,25 +346,42 @@ int store_read(struct store *store, uint64_t first, uint64_t count, store_entry_
     for (; err == 0 && rc == SQLITE_ROW; rc = sqlite3_step(row), want++) {
         err = store_verify_entry(row, store->path, &entry, e);
         if (err == 0 && entry.index != want)
-            err = err_set(e, ERR_CORRUPT, "entry %lu is missing in %s: " STORE_DAMAGE_ADVICE,
-                          (unsigned long)want, store->path);
+            err = say_missing(store, want, e);
         if (err != 0)
             break;
         cb(data, &entry);
     }
     if (err == 0 && rc != SQLITE_DONE)
         err = store_file_error(store->db, rc, "read", store->path, e);
+    if (err == 0 && want <= store->state.last_index && want - first < count)
+        err = say_missing(store, want, e);
     sqlite3_reset(row);
     return err;
 }
 
 int store_term_of(struct store *store, uint64_t index, uint64_t *term, struct errbuf *e)
 {
-    int rc = term_of(store, &store->state, index, term);
-    if (rc == SQLITE_DONE)
-        return err_set(e, ERR_NOT_FOUND, "entry %lu is not in %s", (unsigned long)index,
-                       store->path);
-    return rc == SQLITE_OK ? ERR_OK : store_file_error(store->db, rc, "read", store->path, e);
+    sqlite3_stmt *row = prepared(store, STATEMENT_READ);
+    struct store_entry entry;
+    int err = ERR_OK;
+    if (index == store->state.snapshot_index) {
+        *term = store->state.snapshot_term;
+        return ERR_OK;
+    }
+    sqlite3_bind_int64(row, 1, (sqlite3_int64)index);
+    sqlite3_bind_int64(row, 2, 1);
+    int rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW)
+        err = store_verify_entry(row, store->path, &entry, e);
+    else if (rc != SQLITE_DONE)
+        err = store_file_error(store->db, rc, "read", store->path, e);
+    if (err == ERR_OK && (rc == SQLITE_DONE || entry.index != index))
+        err =
+            err_set(e, ERR_NOT_FOUND, "entry %lu is not in %s", (unsigned long)index, store->path);
+    else if (err == ERR_OK)
+        *term = entry.term;
+    sqlite3_reset(row);
+    return err;
 }
 
 int store_snapshot_read(struct store *store, struct store_snapshot *snapshot, struct errbuf *e)

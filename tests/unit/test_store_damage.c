@@ -72,6 +72,39 @@ START_TEST(finds_damage_that_comes_later)
 }
 END_TEST
 
+START_TEST(misses_the_end_of_the_log)
+{
+    uint64_t next = 1;
+    fill_and_close();
+    struct store *store = open_in(dir);
+    change_file("DELETE FROM log WHERE idx > 18");
+    ck_assert_int_eq(store_read(store, 1, 18, on_entry, &next, &e), 0);
+    next = 1;
+    ck_assert_int_eq(store_read(store, 1, 1000, on_entry, &next, &e), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(e.text, "entry 19 is missing"));
+    store_close(store);
+}
+END_TEST
+
+START_TEST(does_not_go_on_behind_damage)
+{
+    struct store_write write = {.truncate_from = 7, .term = 8};
+    fill_and_close();
+    struct store *store = open_in(dir);
+    change_file("UPDATE log SET term = 99 WHERE idx = 6");
+    ck_assert_int_eq(write_it(store, &write), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(e.text, "entry 6 in"));
+    ck_assert_uint_eq(store_state(store)->last_index, 20);
+    write.truncate_from = 6;
+    ck_assert_int_eq(write_it(store, &write), 0);
+    expect_log(store, 1, 5);
+    store_close(store);
+    store = open_in(dir);
+    expect_log(store, 1, 5);
+    store_close(store);
+}
+END_TEST
+
 START_TEST(refuses_a_truncated_file)
 {
     struct stat st;
@@ -429,6 +462,8 @@ static Suite *store_damage_suite(void)
     tcase_add_loop_test(tc, names_damage, 0, 18);
     tcase_add_test(tc, names_a_flipped_bit_on_disk);
     tcase_add_test(tc, finds_damage_that_comes_later);
+    tcase_add_test(tc, misses_the_end_of_the_log);
+    tcase_add_test(tc, does_not_go_on_behind_damage);
     tcase_add_test(tc, refuses_a_truncated_file);
     tcase_add_test(tc, refuses_a_broken_structure);
     tcase_add_test(tc, refuses_a_write_ahead_log_without_its_file);
