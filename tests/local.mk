@@ -27,4 +27,5 @@ include tests/explorer/local.mk
 include tests/raft/cases.mk
 include tests/raft/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk
 include tests/raft/explorer.mk

@@ -25,8 +25,7 @@ libconf_a_CFLAGS = $(AM_CFLAGS) $(CONFIG_CFLAGS) $(PROTOBUF_C_CFLAGS)
 # Linked by whatever links libconf.a.
 CONF_LIBS = libconf.a libproto.a libbase.a $(CONFIG_LIBS) $(PROTOBUF_C_LIBS)
 
-EXTRA_DIST += tests/conf tests/fuzz/fuzz_conf.c tests/fuzz/fuzz_peer.c tests/fuzz/fuzz_store.c \
-	tests/fuzz/seeds etc/samples
+EXTRA_DIST += tests/conf etc/samples
 
 CONF_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS) \
 	-DTEST_SRCDIR='"$(abs_top_srcdir)"'

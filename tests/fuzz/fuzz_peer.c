@@ -1,13 +1,6 @@
 /* Any bytes as messages of another controller to the consensus core: refused or taken, never a
  * crash. Members are authenticated, and may still be broken. For libFuzzer: the input is a run of
- * frames, each a byte for the sender, two for the size, and that many bytes. (From the top folder,
- * after a build, for the generated messages.)
- *
- *   clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -I../build \
- *     tests/fuzz/fuzz_peer.c orchestrator/proto/raft_message.c orchestrator/raft/[a-z]*.c \
- *     ../build/orchestrator/proto/ephor.pb-c.c orchestrator/base/{buf,contract,err,text}.c \
- *     -lprotobuf-c -o fuzz_peer
- *   ./fuzz_peer -max_len=4096 -max_total_time=60
+ * frames, each a byte for the sender, two for the size, and that many bytes.
  *
  * A server that has an authenticated peer lie about who leads a term must stop (Election Safety is
  * asserted in production): such an input ends early here. */

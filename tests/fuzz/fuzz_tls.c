@@ -1,14 +1,5 @@
 /* Any bytes as a client of the TLS server: refused and counted, never a crash, never a link. For
- * libFuzzer. From the top of the tree, with a configured build in ../build:
- *
- *   clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -I../build \
- *     tests/fuzz/fuzz_tls.c \
- *     orchestrator/sys/{cert,loop,now,pki,pki_file}.c \
- *     orchestrator/sys/tls_{connect,flood,identity,link,server,socket,words}.c \
- *     orchestrator/base/{buf,contract,err,log,text}.c -luv -lssl -lcrypto -o fuzz_tls
- *   ./fuzz_tls -max_len=4096 -max_total_time=60 2>&1 | grep -v link-refused
- *
- * The first byte says in how many pieces the rest arrives. */
+ * libFuzzer. The first byte says in how many pieces the rest arrives. */
 #include "orchestrator/sys/pki.h"
 #include "orchestrator/sys/pki_file.h"
 #include "orchestrator/sys/tls_server.h"

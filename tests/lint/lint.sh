@@ -169,7 +169,7 @@ if command -v shellcheck >/dev/null; then
     tell_all < <(shellcheck -S warning -f gcc quickstart autogen.sh .ci/run etc/lab/*.sh \
         etc/lab/nginx-ctl etc/lab/node-init etc/ephorctl.bash checks/plugins/*.sh tests/lint/*.sh \
         2>&1)
-    tell_all < <(shellcheck -s sh -S warning -f gcc actions/scripts/*.sh 2>&1)
+    tell_all < <(shellcheck -s sh -S warning -f gcc actions/scripts/*.sh tests/fuzz/*.sh 2>&1)
 fi
 if command -v mandoc >/dev/null; then
     tell_all < <(mandoc -Tlint -W warning doc/*.[578] 2>&1)
