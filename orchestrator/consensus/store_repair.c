@@ -114,7 +114,7 @@ static int cut(struct repair *repair, struct errbuf *e)
                        repair->path);
     remember(repair);
     text_format(sql, sizeof(sql),
-                "DELETE FROM log WHERE idx >= %" PRId64 "; %s"
+                "DELETE FROM log WHERE idx >= %" PRId64 " OR idx < 1; %s"
                 "UPDATE meta SET value = %" PRIu64 " WHERE name = 'lost_index'; "
                 "UPDATE meta SET value = %" PRIu64 " WHERE name = 'lost_term'; "
                 "UPDATE meta SET value = %" PRId64 " WHERE name = 'checksum'",

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -53,6 +54,15 @@ struct run {
 
 static char dir[64];
 static struct errbuf e;
+static bool has_room; /* for a write-ahead log of full size, which takes most of the time */
+
+/* In place of the C library's. */
+int fstatvfs(int fd, struct statvfs *room)
+{
+    (void)fd;
+    *room = (struct statvfs){.f_frsize = 4096, .f_bavail = has_room ? 1 << 20 : 0};
+    return 0;
+}
 
 #define need(is_true, why) need_true((is_true), #is_true, __LINE__, (why))
 
@@ -190,7 +200,9 @@ static bool is_state_of(const struct run *r, const struct model *m)
            now->last_index == was->last_index && now->last_term == was->last_term &&
            now->snapshot_index == was->snapshot_index && now->snapshot_term == was->snapshot_term &&
            now->log_size_bytes == size &&
-           (r->has_bad_meta || (now->term == was->term && now->voted_for == was->voted_for &&
+           (r->has_bad_meta || (now->lost_index == was->lost_index &&
+                                now->lost_term == was->lost_term && now->voters == was->voters &&
+                                now->term == was->term && now->voted_for == was->voted_for &&
                                 now->joins == was->joins && now->incarnation == was->incarnation));
 }
 
@@ -206,6 +218,38 @@ static bool is_left_as(struct run *r, const struct model *m)
     bool is_same = has_content(r, &found);
     r->has_bad_rows = has_bad_rows;
     return is_same;
+}
+
+/* Repaired: a part of what was written, and the memory of how far it went. The program goes on with
+ * that. False: it ends. */
+static bool is_repaired(struct run *r)
+{
+    struct model *m = &r->now;
+    need(store_open(dir, CONTROLLER, false, &r->store, &e) == ERR_OK, e.text);
+    const struct store_state *now = store_state(r->store);
+    if (r->has_bad_meta || r->lost_commits)
+        return false; /* of what it is a part is not known */
+    tell("repaired: %lu to %lu are left, it had %lu", (unsigned long)now->first_index,
+         (unsigned long)now->last_index, (unsigned long)now->lost_index);
+    need(now->term == m->state.term && now->voted_for == m->state.voted_for, "its votes");
+    need(now->snapshot_index == m->state.snapshot_index || now->snapshot_index == 0, "a snapshot");
+    need(now->last_index <= m->state.last_index, "an end");
+    if (now->last_index < m->state.last_index) {
+        bool was_less =
+            m->state.lost_index == 0 || m->state.lost_term < m->state.last_term ||
+            (m->state.lost_term == m->state.last_term && m->state.lost_index < m->state.last_index);
+        need(m->state.voters >= 2, "others have it");
+        need(now->lost_index == (was_less ? m->state.last_index : m->state.lost_index) &&
+                 now->lost_term == (was_less ? m->state.last_term : m->state.lost_term),
+             "how far it went");
+    }
+    if (now->snapshot_index == 0)
+        m->snapshot = (struct item){0};
+    m->state = *now;
+    r->past_count = 0;
+    r->has_bad_rows = false;
+    need(has_content(r, m), "a part of what was written");
+    return true;
 }
 
 /* What a restart may bring: exactly what was written last; what was written before, if the newest
@@ -354,6 +398,8 @@ static void write_round(struct run *r)
         w.term = next.state.term += 1 + take(r, 3);
         w.voted_for = next.state.voted_for = take(r, 4);
     }
+    if ((what & 32) != 0)
+        w.voters = next.state.voters = 3;
     if ((what & 2) != 0)
         plan_truncation(r, &next, &w);
     if ((what & 4) != 0)
@@ -379,6 +425,10 @@ static void write_round(struct run *r)
         return;
     r->past[r->past_count++] = r->now;
     next.state.log_size_bytes = r->now.state.log_size_bytes;
+    if (next.state.last_term > next.state.lost_term ||
+        (next.state.last_term == next.state.lost_term &&
+         next.state.last_index >= next.state.lost_index))
+        next.state.lost_index = next.state.lost_term = 0;
     r->now = next;
 }
 
@@ -534,14 +584,21 @@ static bool is_restarted(struct run *r, uint32_t how)
     r->has_bad_meta |= r->has_bad_file;
     if (is_killed && (how & 24) == 24)
         r->lost_commits = is_file_damaged(r, "log.db-wal", (how & 32) != 0);
-    return is_opened(r, store_open(dir, CONTROLLER, false, &r->store, &e));
+    struct errbuf said = {""}, why = {""};
+    int err = store_open(dir, CONTROLLER, false, &r->store, &e);
+    if (err == ERR_CORRUPT && store_repair(dir, CONTROLLER, &said, &why) == ERR_OK) {
+        need(strstr(said.text, "damaged") != NULL, said.text);
+        return is_repaired(r);
+    }
+    return is_opened(r, err);
 }
 
 /* ---------------------------------------------------------------- the program */
 
 static void clean(void)
 {
-    static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm", "log.db.new", "LOCK"};
+    static const char *const names[] = {"log.db",     "log.db-wal", "log.db-shm",
+                                        "log.db.new", "LOCK",       "log.db.damaged"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         unlink(path_in(names[i]));
 }
@@ -590,6 +647,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&r, 0, sizeof(r));
     r.bytes = data;
     r.size = size;
+    has_room = size > 0 && data[size - 1] == 255;
     if (dir[0] == '\0')
         open_world();
     clean();
