@@ -47,6 +47,7 @@ struct run {
     struct model now, past[OPS_MAX]; /* since the write-ahead log was begun */
     size_t past_count;
     bool has_bad_rows; /* of log or snapshot, since it was opened */
+    bool has_moved;    /* an entry is written anew at another place, which no disk does to it */
     bool has_bad_meta; /* the hard state has no checksum */
     bool has_bad_file; /* anything, the journal's rows, too */
     bool lost_commits; /* the write-ahead log ends early */
@@ -227,7 +228,7 @@ static bool is_repaired(struct run *r)
     struct model *m = &r->now;
     need(store_open(dir, CONTROLLER, false, &r->store, &e) == ERR_OK, e.text);
     const struct store_state *now = store_state(r->store);
-    if (r->has_bad_meta || r->lost_commits)
+    if (r->has_bad_meta || r->lost_commits || r->has_moved)
         return false; /* of what it is a part is not known */
     tell("repaired: %lu to %lu are left, it had %lu", (unsigned long)now->first_index,
          (unsigned long)now->last_index, (unsigned long)now->lost_index);
@@ -497,10 +498,13 @@ static bool is_changed_by(struct run *r, const char *sql)
 static void damage_rows(struct run *r)
 {
     uint32_t which = take(r, COUNT_OF(row_damage) + COUNT_OF(meta_damage));
-    if (which < COUNT_OF(row_damage))
-        r->has_bad_rows |= is_changed_by(r, row_damage[which]);
-    else
+    if (which < COUNT_OF(row_damage)) {
+        bool is_changed = is_changed_by(r, row_damage[which]);
+        r->has_bad_rows |= is_changed;
+        r->has_moved |= is_changed && strstr(row_damage[which], "idx + ?1") != NULL;
+    } else {
         r->has_bad_meta |= is_changed_by(r, meta_damage[which - COUNT_OF(row_damage)]);
+    }
 }
 
 /* A byte is another one, or the file ends there. */
