@@ -15,6 +15,7 @@
 enum { JOURNAL_LINES = 30, LINES_SHOWN_MAX = 2000, WATCH_MAX_S = 3600, SHORT_BASE = 256 };
 
 enum takes {
+    TAKES_CONSISTENT = 1 << 30,
     TAKES_WATCH = 1 << 0,
     TAKES_EXIT_CODE = 1 << 1,
     TAKES_FOLLOW = 1 << 2,
@@ -29,7 +30,6 @@ enum takes {
     TAKES_STATE_DIR = 1 << 11,
     TAKES_OUT = 1 << 12,
     TAKES_KIND = 1 << 13,
-    TAKES_CONSISTENT = 1 << 14,
 };
 
 static const struct subcommand {
@@ -69,6 +69,7 @@ enum option_value {
     OPT_JSON = SHORT_BASE,
     OPT_NO_COLOR,
     OPT_WATCH,
+    OPT_CONSISTENT,
     OPT_EXIT_CODE,
     OPT_OBJECT,
     OPT_TO,
@@ -80,7 +81,6 @@ enum option_value {
     OPT_OUT,
     OPT_LEARNER,
     OPT_WITNESS,
-    OPT_CONSISTENT,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -98,12 +98,12 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"yes", no_argument, NULL, 'y'},
                                         {"reason", required_argument, NULL, OPT_REASON},
                                         {"off", no_argument, NULL, OPT_OFF},
+                                        {"consistent", no_argument, NULL, OPT_CONSISTENT},
                                         {"dir", required_argument, NULL, OPT_DIR},
                                         {"state-dir", required_argument, NULL, OPT_STATE_DIR},
                                         {"out", required_argument, NULL, OPT_OUT},
                                         {"learner", no_argument, NULL, OPT_LEARNER},
                                         {"witness", no_argument, NULL, OPT_WITNESS},
-                                        {"consistent", no_argument, NULL, OPT_CONSISTENT},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -161,6 +161,10 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
     case 's':
         ctl->socket = optarg;
         return -1;
+    case OPT_CONSISTENT:
+        *given |= TAKES_CONSISTENT;
+        ctl->is_consistent = true;
+        return -1;
     case OPT_WATCH:
         *given |= TAKES_WATCH;
         ctl->watch_s = 2;
@@ -217,10 +221,6 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         *given |= TAKES_KIND;
         ctl->kind = value == OPT_LEARNER ? "learner" : "witness";
         return -1;
-    case OPT_CONSISTENT:
-        *given |= TAKES_CONSISTENT;
-        ctl->is_consistent = true;
-        return -1;
     case 'h':
         print_help();
         return CTL_OK;
@@ -235,13 +235,13 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {"watch", "exit-code", "follow", "lines",   "object",
-                                        "to",    "wait",      "yes",    "reason",  "off",
-                                        "dir",   "state-dir", "out",    "learner", "consistent"};
+    static const char *const names[] = {"watch", "exit-code", "follow", "lines",  "object",
+                                        "to",    "wait",      "yes",    "reason", "off",
+                                        "dir",   "state-dir", "out",    "learner"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];
-    return "";
+    return "consistent";
 }
 
 static const struct subcommand *find_subcommand(const char *name)
