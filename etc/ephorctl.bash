@@ -22,7 +22,7 @@ _ephorctl() {
         esac
     done
     case $prev in
-    -s | --socket | --out)
+    -s | --socket | --out | --ca-key)
         _filedir
         return
         ;;
@@ -39,7 +39,7 @@ _ephorctl() {
             $(_ephorctl_names nodes)" -- "$cur")
         return
         ;;
-    --reason | -n | --lines) return ;;
+    --reason | -n | --lines | --days) return ;;
     esac
     local choices
     case $command in
@@ -54,8 +54,9 @@ _ephorctl() {
         case $prev in
         join | restore) _filedir && return ;;
         esac
-        choices="status init add join promote remove transfer renew log backup restore recover
-            --dir --state-dir --out --learner --witness --yes --lines --consistent $global"
+        choices="status init add join promote remove transfer renew log backup restore
+            recover --dir --state-dir --out --learner --witness --yes --lines --ca-key --days
+            --consistent $global"
         ;;
     config)
         if [[ $prev == check ]]; then

@@ -11,9 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BUNDLE_MAX = 256 << 10 };
-
-static const char *cluster_dir(const struct ctl *ctl)
+const char *cluster_dir(const struct ctl *ctl)
 {
     return ctl->dir != NULL ? ctl->dir : EPHOR_SYSCONFDIR "/cluster";
 }
@@ -40,24 +38,6 @@ static int cluster_init(const struct ctl *ctl)
     return CTL_OK;
 }
 
-static char *read_bundle(const char *path, struct errbuf *e)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char *text = calloc(1, BUNDLE_MAX);
-    if (file == NULL || text == NULL) {
-        err_set(e, ERR_IO, "open %s: %s", path, strerror(errno));
-        free(text);
-        text = NULL;
-    } else if (fread(text, 1, BUNDLE_MAX - 1, file) == BUNDLE_MAX - 1) {
-        err_set(e, ERR_LIMIT, "%s is longer than any bundle", path);
-        free(text);
-        text = NULL;
-    }
-    if (file != NULL && file != stdin)
-        fclose(file);
-    return text;
-}
-
 /* A controller never comes back as its old self, nor does it bring a log from elsewhere. */
 static bool has_log(const struct ctl *ctl)
 {
@@ -77,12 +57,11 @@ static int cluster_join(const struct ctl *ctl)
     const char *dir = cluster_dir(ctl);
     if (has_log(ctl))
         return CTL_REFUSED;
-    char *text = read_bundle(ctl->operands[1], &e);
+    char *text = ctl_read_file(ctl->operands[1], &e);
     if (text == NULL)
         return fail(&e);
     int err = cluster_bundle_unpack(dir, text, &e);
-    explicit_bzero(text, BUNDLE_MAX);
-    free(text);
+    pki_text_free(text);
     if (err != ERR_OK) {
         err_wrap(&e, "%s", ctl->operands[1]);
         return fail(&e);
@@ -90,15 +69,6 @@ static int cluster_join(const struct ctl *ctl)
     printf("%s is in place. Start ephord: it is let in, gets the log, and then its vote.\n"
            "'ephorctl cluster status' on any controller tells how far it is.\n",
            dir);
-    return CTL_OK;
-}
-
-static int cluster_renew(const struct ctl *ctl)
-{
-    struct errbuf e = {.text = ""};
-    if (cluster_files_renew(cluster_dir(ctl), &e) != ERR_OK)
-        return fail(&e);
-    puts("The certificate is renewed; a reload of ephord (SIGHUP) puts it to use.");
     return CTL_OK;
 }
 
@@ -203,8 +173,9 @@ static int cluster_add(const struct ctl *ctl)
                   "or name a file with --out");
         return CTL_USAGE;
     }
-    if (cluster_files_read(cluster_dir(ctl), &own, &e) != ERR_OK) {
-        out_error("%s: run ephorctl cluster init first", e.text);
+    int err = cluster_files_read(cluster_dir(ctl), &own, &e);
+    if (err != ERR_OK) {
+        out_error("%s%s", e.text, err == ERR_NOT_FOUND ? ": run ephorctl cluster init first" : "");
         return CTL_FAILED;
     }
     int code = CTL_FAILED;
@@ -234,7 +205,7 @@ static const struct verb {
     {"promote", "promote NAME", 1, 1, ask_cluster_promote},
     {"remove", "remove NAME [--yes]", 1, 1, ask_cluster_remove},
     {"transfer", "transfer [NAME]", 0, 1, ask_cluster_transfer},
-    {"renew", "renew [--dir DIR]", 0, 0, cluster_renew},
+    {"renew", "renew [--ca-key FILE|-] [--days N] [--dir DIR]", 0, 0, cluster_renew},
     {"log", "log [-n ENTRIES] [--state-dir DIR]", 0, 0, show_cluster_log},
     {"backup", "backup FILE [--state-dir DIR]", 1, 1, cluster_backup},
     {"restore", "restore FILE [--state-dir DIR]", 1, 1, cluster_restore},

@@ -23,6 +23,8 @@ struct ctl {
     const char *object, *to, *reason;
     const char *dir, *state_dir, *out; /* NULL = not given */
     const char *kind;                  /* of a new controller */
+    const char *ca_key;                /* NULL = the cluster directory's */
+    int64_t days;                      /* 0 = as many as usual */
     /* operands */
     int operand_count;
     char **operands;
@@ -87,11 +89,16 @@ int show_version(const struct ctl *ctl);
 int run_cluster(const struct ctl *ctl);
 
 /* ---- the verbs of "cluster"; operands[0] is the verb */
+const char *cluster_dir(const struct ctl *ctl);
+
+/* A file, or "-" for the standard input, as text on the heap (pki_text_free); NULL: see e. */
+char *ctl_read_file(const char *path, struct errbuf *e);
 int show_cluster(const struct ctl *ctl);
 int ask_cluster_remove(const struct ctl *ctl);
 int ask_cluster_promote(const struct ctl *ctl);
 int ask_cluster_transfer(const struct ctl *ctl);
 int show_cluster_log(const struct ctl *ctl);
+int cluster_renew(const struct ctl *ctl);
 int cluster_backup(const struct ctl *ctl);
 int cluster_restore(const struct ctl *ctl);
 int cluster_recover(const struct ctl *ctl);

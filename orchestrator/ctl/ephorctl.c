@@ -12,7 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { JOURNAL_LINES = 30, LINES_SHOWN_MAX = 2000, WATCH_MAX_S = 3600, SHORT_BASE = 256 };
+enum {
+    JOURNAL_LINES = 30,
+    LINES_SHOWN_MAX = 2000,
+    WATCH_MAX_S = 3600,
+    DAYS_MAX = 7300,
+    SHORT_BASE = 256
+};
 
 enum takes {
     TAKES_CONSISTENT = 1 << 30,
@@ -30,6 +36,8 @@ enum takes {
     TAKES_STATE_DIR = 1 << 11,
     TAKES_OUT = 1 << 12,
     TAKES_KIND = 1 << 13,
+    TAKES_CA_KEY = 1 << 14,
+    TAKES_DAYS = 1 << 15,
 };
 
 static const struct subcommand {
@@ -60,7 +68,7 @@ static const struct subcommand {
      "          log, backup, restore, recover",
      1, 3,
      TAKES_YES | TAKES_REASON | TAKES_COUNT | TAKES_DIR | TAKES_STATE_DIR | TAKES_OUT | TAKES_KIND |
-         TAKES_CONSISTENT,
+         TAKES_CA_KEY | TAKES_DAYS | TAKES_CONSISTENT,
      run_cluster},
     {"version", "version", "print the version", 0, 0, 0, show_version},
 };
@@ -81,6 +89,8 @@ enum option_value {
     OPT_OUT,
     OPT_LEARNER,
     OPT_WITNESS,
+    OPT_CA_KEY,
+    OPT_DAYS,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -104,6 +114,8 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"out", required_argument, NULL, OPT_OUT},
                                         {"learner", no_argument, NULL, OPT_LEARNER},
                                         {"witness", no_argument, NULL, OPT_WITNESS},
+                                        {"ca-key", required_argument, NULL, OPT_CA_KEY},
+                                        {"days", required_argument, NULL, OPT_DAYS},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -221,6 +233,13 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         *given |= TAKES_KIND;
         ctl->kind = value == OPT_LEARNER ? "learner" : "witness";
         return -1;
+    case OPT_CA_KEY:
+        *given |= TAKES_CA_KEY;
+        ctl->ca_key = optarg;
+        return -1;
+    case OPT_DAYS:
+        *given |= TAKES_DAYS;
+        return read_number(optarg, DAYS_MAX, &ctl->days) ? -1 : CTL_USAGE;
     case 'h':
         print_help();
         return CTL_OK;
@@ -235,9 +254,9 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {"watch", "exit-code", "follow", "lines",  "object",
-                                        "to",    "wait",      "yes",    "reason", "off",
-                                        "dir",   "state-dir", "out",    "learner"};
+    static const char *const names[] = {
+        "watch",  "exit-code", "follow", "lines",     "object", "to",      "wait",   "yes",
+        "reason", "off",       "dir",    "state-dir", "out",    "learner", "ca-key", "days"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];

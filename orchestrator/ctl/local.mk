@@ -8,6 +8,7 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/call.c \
 	orchestrator/ctl/check_config.c \
 	orchestrator/ctl/cluster.c \
+	orchestrator/ctl/cluster_renew.c \
 	orchestrator/ctl/cluster_store.c \
 	orchestrator/ctl/ctl.h \
 	orchestrator/ctl/ephorctl.c \

@@ -37,6 +37,62 @@ X509 *cert_from_pem(const char *pem, struct errbuf *e)
     return cert;
 }
 
+void cert_list_free(X509 *list[], int count)
+{
+    for (int i = 0; i < count; i++)
+        X509_free(list[i]);
+}
+
+int cert_list_from_pem(const char *pem, X509 *list[CERT_LIST_MAX], struct errbuf *e)
+{
+    int count = 0;
+    X509 *cert = NULL;
+    ERR_clear_error();
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    while (bio != NULL && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
+        if (count == CERT_LIST_MAX)
+            break;
+        list[count++] = cert;
+    }
+    BIO_free(bio);
+    bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    int err = ERR_OK;
+    if (cert != NULL)
+        err = err_set(e, ERR_LIMIT, "more than %d certificates in it", CERT_LIST_MAX);
+    else if (!is_end)
+        err = cert_err(e, ERR_INVALID, "a certificate in it is damaged");
+    else if (count == 0)
+        err = err_set(e, ERR_INVALID, "no certificate in PEM form in it");
+    ERR_clear_error();
+    if (err == ERR_OK)
+        return count;
+    X509_free(cert);
+    cert_list_free(list, count);
+    return err;
+}
+
+char *cert_list_to_pem(X509 *const list[], int count)
+{
+    char *data = NULL, *text = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio != NULL;
+    for (int i = 0; ok && i < count; i++)
+        ok = PEM_write_bio_X509(bio, list[i]) == 1;
+    long size = ok ? BIO_get_mem_data(bio, &data) : 0;
+    if (size > 0)
+        text = strndup(data, (size_t)size);
+    BIO_free(bio);
+    return text;
+}
+
+bool cert_is_signed_by(X509 *cert, X509 *issuer)
+{
+    bool is_so = X509_check_issued(issuer, cert) == X509_V_OK &&
+                 X509_verify(cert, X509_get0_pubkey(issuer)) == 1;
+    ERR_clear_error();
+    return is_so;
+}
+
 EVP_PKEY *cert_key_from_pem(const char *pem, struct errbuf *e)
 {
     ERR_clear_error();

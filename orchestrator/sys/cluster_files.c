@@ -1,7 +1,8 @@
 #include "orchestrator/sys/cluster_files.h"
 
 #include "orchestrator/base/text.h"
-#include "orchestrator/sys/pki_file.h"
+#include "orchestrator/sys/cluster_files_parts.h"
+#include "orchestrator/sys/pki_trust.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -15,7 +16,7 @@
 
 enum { FORMAT = 1, DEFAULT_PORT = 7473 };
 
-static int path_of(char path[PATH_MAX], const char *dir, const char *name, struct errbuf *e)
+int cluster_path(char path[PATH_MAX], const char *dir, const char *name, struct errbuf *e)
 {
     if (!text_format(path, PATH_MAX, "%s/%s", dir, name))
         return err_set(e, ERR_LIMIT, "'%s/%s' is too long for a path", dir, name);
@@ -150,17 +151,17 @@ static char *to_text(const struct cluster_files *files)
 
 /* ---------------------------------------------------------------- reading */
 
-static char *read_file(const char *dir, const char *name, struct errbuf *e)
+char *cluster_read_file(const char *dir, const char *name, struct errbuf *e)
 {
     char path[PATH_MAX];
-    return path_of(path, dir, name, e) == ERR_OK ? pki_file_read(path, e) : NULL;
+    return cluster_path(path, dir, name, e) == ERR_OK ? pki_file_read(path, e) : NULL;
 }
 
-static bool exists(const char *dir, const char *name)
+bool cluster_has_file(const char *dir, const char *name)
 {
     char path[PATH_MAX];
     struct errbuf e;
-    return path_of(path, dir, name, &e) == ERR_OK && access(path, F_OK) == 0;
+    return cluster_path(path, dir, name, &e) == ERR_OK && access(path, F_OK) == 0;
 }
 
 /* The certificate is the one that cluster.json tells of. */
@@ -168,57 +169,90 @@ static int check_own(const struct cluster_files *files, struct errbuf *e)
 {
     struct pki_info info;
     int err = pki_read(files->cert_pem, &info, e);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
+        err_wrap(e, "controller.crt");
         return err;
+    }
     if (memcmp(info.fingerprint, files->self.fingerprint, sizeof(info.fingerprint)) != 0)
         return err_set(e, ERR_INVALID,
-                       "controller.crt is not the certificate that cluster.json tells of");
+                       "controller.crt is not the certificate that cluster.json tells of: it is "
+                       "for another key, and made out to '%s'",
+                       info.name);
     return ERR_OK;
 }
 
-static int read_all(const char *dir, struct cluster_files *files, struct errbuf *e)
+int cluster_files_open(const char *dir, struct cluster_files *files, struct errbuf *e)
 {
-    char path[PATH_MAX];
-    char *json = read_file(dir, "cluster.json", e);
+    *files = (struct cluster_files){0};
+    if (!cluster_has_file(dir, "cluster.json"))
+        return err_set(e, ERR_NOT_FOUND, "%s has no cluster.json", dir);
+    char *json = cluster_read_file(dir, "cluster.json", e);
     if (json == NULL)
         return ERR_IO;
     int err = parse(json, 0, files, e);
     free(json);
-    if (err != ERR_OK) {
-        err_wrap(e, "cluster.json");
-        return err;
-    }
-    err = path_of(path, dir, "controller.key", e);
+    if (err == ERR_OK)
+        return ERR_OK;
+    *files = (struct cluster_files){0};
+    err_wrap(e, "%s: cluster.json", dir);
+    return err;
+}
+
+int cluster_read_key(const char *dir, char **key_pem, struct errbuf *e)
+{
+    char path[PATH_MAX];
+    *key_pem = NULL;
+    int err = cluster_path(path, dir, "controller.key", e);
     if (err == ERR_OK)
         err = pki_file_is_secret(path, e);
+    if (err == ERR_OK)
+        *key_pem = pki_file_read(path, e);
+    return err == ERR_OK && *key_pem == NULL ? ERR_IO : err;
+}
+
+static void drop_certificates(struct cluster_files *files)
+{
+    pki_text_free(files->ca_pem);
+    pki_text_free(files->cert_pem);
+    pki_text_free(files->key_pem);
+    files->ca_pem = files->cert_pem = files->key_pem = NULL;
+}
+
+static int read_certificates(const char *dir, struct cluster_files *files, struct errbuf *e)
+{
+    int err = cluster_read_key(dir, &files->key_pem, e);
     if (err != ERR_OK)
         return err;
-    files->ca_pem = read_file(dir, "ca.crt", e);
+    files->ca_pem = cluster_read_file(dir, "ca.crt", e);
     if (files->ca_pem != NULL)
-        files->cert_pem = read_file(dir, "controller.crt", e);
-    if (files->cert_pem != NULL)
-        files->key_pem = read_file(dir, "controller.key", e);
-    return files->key_pem == NULL ? ERR_IO : check_own(files, e);
+        files->cert_pem = cluster_read_file(dir, "controller.crt", e);
+    return files->cert_pem == NULL ? ERR_IO : check_own(files, e);
+}
+
+int cluster_files_certify(const char *dir, struct cluster_files *files, struct errbuf *e)
+{
+    drop_certificates(files);
+    int err = read_certificates(dir, files, e);
+    if (err == ERR_OK)
+        return ERR_OK;
+    drop_certificates(files);
+    err_wrap(e, "%s", dir);
+    return err;
 }
 
 int cluster_files_read(const char *dir, struct cluster_files *files, struct errbuf *e)
 {
-    *files = (struct cluster_files){0};
-    if (!exists(dir, "cluster.json"))
-        return err_set(e, ERR_NOT_FOUND, "%s has no cluster.json", dir);
-    int err = read_all(dir, files, e);
+    int err = cluster_files_open(dir, files, e);
     if (err == ERR_OK)
-        return ERR_OK;
-    cluster_files_close(files);
-    err_wrap(e, "%s", dir);
+        err = cluster_files_certify(dir, files, e);
+    if (err != ERR_OK)
+        *files = (struct cluster_files){0};
     return err;
 }
 
 void cluster_files_close(struct cluster_files *files)
 {
-    pki_text_free(files->ca_pem);
-    pki_text_free(files->cert_pem);
-    pki_text_free(files->key_pem);
+    drop_certificates(files);
     *files = (struct cluster_files){0};
 }
 
@@ -226,7 +260,7 @@ void cluster_files_close(struct cluster_files *files)
 
 static int make_dir(const char *dir, struct errbuf *e)
 {
-    if (exists(dir, "cluster.json"))
+    if (cluster_has_file(dir, "cluster.json"))
         return err_set(e, ERR_EXISTS,
                        "%s belongs to a cluster already; to begin anew, move it away", dir);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
@@ -234,11 +268,11 @@ static int make_dir(const char *dir, struct errbuf *e)
     return ERR_OK;
 }
 
-static int write_file(const char *dir, const char *name, enum pki_file kind, const char *text,
-                      struct errbuf *e)
+int cluster_write_file(const char *dir, const char *name, enum pki_file kind, const char *text,
+                       struct errbuf *e)
 {
     char path[PATH_MAX];
-    int err = path_of(path, dir, name, e);
+    int err = cluster_path(path, dir, name, e);
     return err == ERR_OK ? pki_file_write(path, kind, text, e) : err;
 }
 
@@ -255,18 +289,18 @@ static int write_all(const char *dir, const struct cluster_files *files, const c
         return err;
     }
     for (size_t i = 0; i < 4; i++) /* left by one that did not come to its end */
-        if (path_of(path, dir, names[i], e) == ERR_OK)
+        if (cluster_path(path, dir, names[i], e) == ERR_OK)
             unlink(path);
     if (ca_key != NULL)
-        err = write_file(dir, "ca.key", PKI_FILE_SECRET, ca_key, e);
+        err = cluster_write_file(dir, "ca.key", PKI_FILE_SECRET, ca_key, e);
     if (err == ERR_OK)
-        err = write_file(dir, "ca.crt", PKI_FILE_PUBLIC, files->ca_pem, e);
+        err = cluster_write_file(dir, "ca.crt", PKI_FILE_PUBLIC, files->ca_pem, e);
     if (err == ERR_OK)
-        err = write_file(dir, "controller.key", PKI_FILE_SECRET, files->key_pem, e);
+        err = cluster_write_file(dir, "controller.key", PKI_FILE_SECRET, files->key_pem, e);
     if (err == ERR_OK)
-        err = write_file(dir, "controller.crt", PKI_FILE_PUBLIC, files->cert_pem, e);
+        err = cluster_write_file(dir, "controller.crt", PKI_FILE_PUBLIC, files->cert_pem, e);
     if (err == ERR_OK)
-        err = write_file(dir, "cluster.json", PKI_FILE_PUBLIC, json, e);
+        err = cluster_write_file(dir, "cluster.json", PKI_FILE_PUBLIC, json, e);
     free(json);
     return err;
 }
@@ -293,7 +327,7 @@ int cluster_files_found(const char *dir, const char *name, const char *address, 
     struct pki_pair ca = {0}, own = {0};
     struct pki_request request = {.name = name};
     int err = name_self(&files.self, 1, name, address, NULL, e);
-    if (err == ERR_OK && exists(dir, "cluster.json"))
+    if (err == ERR_OK && cluster_has_file(dir, "cluster.json"))
         err = make_dir(dir, e);
     while (err == ERR_OK && files.cluster == 0)
         if (getrandom(&files.cluster, sizeof(files.cluster), 0) != (ssize_t)sizeof(files.cluster))
@@ -314,21 +348,26 @@ int cluster_files_found(const char *dir, const char *name, const char *address, 
     return err;
 }
 
-static int open_ca(const char *dir, struct pki_pair *ca, struct errbuf *e)
+int cluster_open_ca(const char *dir, const char *ca_key_pem, struct pki_pair *ca, struct errbuf *e)
 {
     *ca = (struct pki_pair){0};
-    if (!exists(dir, "ca.key"))
+    if (ca_key_pem == NULL && !cluster_has_file(dir, "ca.key"))
         return err_set(e, ERR_NOT_FOUND,
-                       "%s has no ca.key: certificates are made on the controller where the "
-                       "cluster was founded",
+                       "%s has no ca.key: the key of the cluster's CA lies where the cluster was "
+                       "founded",
                        dir);
-    ca->cert_pem = read_file(dir, "ca.crt", e);
-    if (ca->cert_pem != NULL)
-        ca->key_pem = read_file(dir, "ca.key", e);
+    int err = ERR_IO;
+    char *trust = cluster_read_file(dir, "ca.crt", e);
+    if (trust != NULL)
+        ca->key_pem = ca_key_pem != NULL ? strdup(ca_key_pem) : cluster_read_file(dir, "ca.key", e);
     if (ca->key_pem != NULL)
-        return ERR_OK;
-    pki_pair_close(ca);
-    return ERR_IO;
+        err = pki_trust_of_key(trust, ca->key_pem, &ca->cert_pem, e);
+    if (err != ERR_OK) {
+        err_wrap(e, "key of the CA, with %s/ca.crt", dir);
+        pki_pair_close(ca);
+    }
+    pki_text_free(trust);
+    return err;
 }
 
 int cluster_files_issue(const char *dir, const char *name, struct pki_pair *pair, struct errbuf *e)
@@ -336,31 +375,11 @@ int cluster_files_issue(const char *dir, const char *name, struct pki_pair *pair
     struct pki_request request = {.name = name};
     struct pki_pair ca;
     *pair = (struct pki_pair){0};
-    int err = open_ca(dir, &ca, e);
+    int err = cluster_open_ca(dir, NULL, &ca, e);
     if (err != ERR_OK)
         return err;
     err = pki_issue(&ca, &request, pair, e);
     pki_pair_close(&ca);
-    return err;
-}
-
-int cluster_files_renew(const char *dir, struct errbuf *e)
-{
-    struct cluster_files files;
-    struct pki_pair ca, fresh = {0};
-    int err = cluster_files_read(dir, &files, e);
-    if (err != ERR_OK)
-        return err;
-    struct pki_request request = {.name = files.self.name, .key_pem = files.key_pem};
-    err = open_ca(dir, &ca, e);
-    if (err == ERR_OK) {
-        err = pki_issue(&ca, &request, &fresh, e);
-        pki_pair_close(&ca);
-    }
-    if (err == ERR_OK)
-        err = write_file(dir, "controller.crt", PKI_FILE_RENEWED, fresh.cert_pem, e);
-    pki_pair_close(&fresh);
-    cluster_files_close(&files);
     return err;
 }
 

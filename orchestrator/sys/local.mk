@@ -4,6 +4,8 @@ libsys_a_SOURCES = \
 	orchestrator/sys/api_client.c orchestrator/sys/api_client.h \
 	orchestrator/sys/cert.c orchestrator/sys/cert.h \
 	orchestrator/sys/cluster_files.c orchestrator/sys/cluster_files.h \
+	orchestrator/sys/cluster_files_parts.h \
+	orchestrator/sys/cluster_renew.c \
 	orchestrator/sys/exec.c orchestrator/sys/exec.h \
 	orchestrator/sys/http_client.c orchestrator/sys/http_client.h \
 	orchestrator/sys/http_request.c \
@@ -15,6 +17,7 @@ libsys_a_SOURCES = \
 	orchestrator/sys/now.c orchestrator/sys/now.h \
 	orchestrator/sys/pki.c orchestrator/sys/pki.h \
 	orchestrator/sys/pki_file.c orchestrator/sys/pki_file.h \
+	orchestrator/sys/pki_trust.c orchestrator/sys/pki_trust.h \
 	orchestrator/sys/process.c orchestrator/sys/process.h \
 	orchestrator/sys/privileges.c orchestrator/sys/privileges.h \
 	orchestrator/sys/results.c orchestrator/sys/results.h \

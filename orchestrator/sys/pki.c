@@ -54,16 +54,6 @@ static char *take_text(BIO *bio)
     return text;
 }
 
-static char *cert_to_pem(X509 *cert)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    if (bio == NULL || PEM_write_bio_X509(bio, cert) != 1) {
-        BIO_free(bio);
-        return NULL;
-    }
-    return take_text(bio);
-}
-
 static char *key_to_pem(EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_secmem());
@@ -158,7 +148,7 @@ static int make_pair(const struct draft *d, struct pki_pair *pair, struct errbuf
     X509 *cert = make_cert(d);
     if (cert == NULL)
         return cert_err(e, ERR_NOMEM, "cannot make the certificate");
-    pair->cert_pem = cert_to_pem(cert);
+    pair->cert_pem = cert_list_to_pem(&cert, 1);
     pair->key_pem = key_to_pem(d->key);
     X509_free(cert);
     if (pair->cert_pem != NULL && pair->key_pem != NULL)
@@ -313,8 +303,8 @@ char *pki_bundle_text(const struct pki_bundle *bundle)
     return n < 0 ? NULL : text;
 }
 
-/* A copy of the nth PEM block whose first line contains `label`; NULL: there is none. */
-static char *find_block(const char *text, const char *label, int nth)
+/* A copy of the first PEM block whose first line contains `label`; NULL: there is none. */
+static char *find_block(const char *text, const char *label)
 {
     static const char begin[] = "-----BEGIN ", end[] = "-----END ";
     for (const char *at = strstr(text, begin); at != NULL; at = strstr(at + 1, begin)) {
@@ -323,7 +313,7 @@ static char *find_block(const char *text, const char *label, int nth)
         const char *last = strstr(at, end);
         if (line_end == NULL || last == NULL)
             return NULL;
-        if (found == NULL || found > line_end || nth-- > 0)
+        if (found == NULL || found > line_end)
             continue;
         last += strcspn(last, "\n");
         char *block = NULL;
@@ -332,18 +322,22 @@ static char *find_block(const char *text, const char *label, int nth)
     return NULL;
 }
 
-static int check_bundle(const struct pki_bundle *bundle, struct errbuf *e)
+/* The last certificate is the controller's, those before it are of CAs, one of which signed it. */
+static int check_bundle(X509 *const list[], int count, const char *key_pem, struct errbuf *e)
 {
-    X509 *ca = cert_from_pem(bundle->ca_cert_pem, e);
-    X509 *cert = ca == NULL ? NULL : cert_from_pem(bundle->own.cert_pem, e);
-    EVP_PKEY *key = cert == NULL ? NULL : cert_key_from_pem(bundle->own.key_pem, e);
+    X509 *cert = list[count - 1];
+    bool are_cas = true, is_signed = false;
+    EVP_PKEY *key = cert_key_from_pem(key_pem, e);
     int err = ERR_INVALID;
+    for (int i = 0; i + 1 < count; i++) {
+        are_cas &= X509_check_ca(list[i]) == 1;
+        is_signed |= cert_is_signed_by(cert, list[i]);
+    }
     if (key == NULL)
         ;
-    else if (X509_check_ca(ca) != 1)
+    else if (!are_cas)
         err_set(e, err, "its first certificate is not one of a CA");
-    else if (X509_check_issued(ca, cert) != X509_V_OK ||
-             X509_verify(cert, X509_get0_pubkey(ca)) != 1)
+    else if (!is_signed)
         err_set(e, err, "the controller's certificate is not signed by the CA beside it");
     else if (X509_check_private_key(cert, key) != 1)
         err_set(e, err, "the key does not belong to the controller's certificate");
@@ -351,25 +345,30 @@ static int check_bundle(const struct pki_bundle *bundle, struct errbuf *e)
         err = ERR_OK;
     ERR_clear_error();
     EVP_PKEY_free(key);
-    X509_free(cert);
-    X509_free(ca);
     return err;
 }
 
 int pki_bundle_parse(const char *text, struct pki_bundle *bundle, struct errbuf *e)
 {
+    X509 *list[CERT_LIST_MAX];
     *bundle = (struct pki_bundle){0};
     if (strnlen(text, PKI_PEM_MAX + 1) > PKI_PEM_MAX)
         return err_set(e, ERR_LIMIT, "larger than %d bytes: no bundle", PKI_PEM_MAX);
-    bundle->ca_cert_pem = find_block(text, "BEGIN CERTIFICATE", 0);
-    bundle->own.cert_pem = find_block(text, "BEGIN CERTIFICATE", 1);
-    bundle->own.key_pem = find_block(text, "PRIVATE KEY", 0);
+    int count = cert_list_from_pem(text, list, e);
+    if (count < 0)
+        return count;
+    bundle->own.key_pem = find_block(text, "PRIVATE KEY");
+    if (count > 1) {
+        bundle->ca_cert_pem = cert_list_to_pem(list, count - 1);
+        bundle->own.cert_pem = cert_list_to_pem(list + count - 1, 1);
+    }
     int err = ERR_OK;
     if (bundle->ca_cert_pem == NULL || bundle->own.cert_pem == NULL || bundle->own.key_pem == NULL)
         err = err_set(e, ERR_INVALID,
                       "a bundle holds two certificates (the CA's, the controller's) and a key");
     else
-        err = check_bundle(bundle, e);
+        err = check_bundle(list, count, bundle->own.key_pem, e);
+    cert_list_free(list, count);
     if (err != ERR_OK)
         pki_bundle_close(bundle);
     return err;

@@ -57,7 +57,8 @@ const char *pki_fingerprint_text(char text[PKI_FINGERPRINT_TEXT_SIZE],
                                  const uint8_t fingerprint[PKI_FINGERPRINT_SIZE]);
 bool pki_fingerprint_parse(const char *text, uint8_t fingerprint[PKI_FINGERPRINT_SIZE]);
 
-/* What a joining controller needs, in one file: the CA's certificate, its own, its key. */
+/* What a joining controller needs, in one file: the CA's certificate (or those of several, see
+ * pki_trust.h), its own, its key. */
 struct pki_bundle {
     char *ca_cert_pem;
     struct pki_pair own;

@@ -52,10 +52,15 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
+static bool replaces(enum pki_file kind)
+{
+    return kind == PKI_FILE_RENEWED || kind == PKI_FILE_RENEWED_SECRET;
+}
+
 static int put_in_place(const char *temporary, const char *path, enum pki_file kind,
                         struct errbuf *e)
 {
-    bool ok = kind == PKI_FILE_RENEWED ? rename(temporary, path) == 0 : link(temporary, path) == 0;
+    bool ok = replaces(kind) ? rename(temporary, path) == 0 : link(temporary, path) == 0;
     if (ok)
         sync_folder_of(path);
     else if (errno == EEXIST)
@@ -75,13 +80,13 @@ int pki_file_write(const char *path, enum pki_file kind, const char *text, struc
     if (fd < 0)
         return fail(path, "cannot create", e);
     int err = ERR_OK;
-    if (fchmod(fd, kind == PKI_FILE_SECRET ? 0600 : 0644) != 0 || !write_all(fd, text) ||
-        fsync(fd) != 0)
+    bool is_secret = kind == PKI_FILE_SECRET || kind == PKI_FILE_RENEWED_SECRET;
+    if (fchmod(fd, is_secret ? 0600 : 0644) != 0 || !write_all(fd, text) || fsync(fd) != 0)
         err = fail(path, "cannot write", e);
     close(fd);
     if (err == ERR_OK)
         err = put_in_place(temporary, path, kind, e);
-    if (err != ERR_OK || kind != PKI_FILE_RENEWED)
+    if (err != ERR_OK || !replaces(kind))
         unlink(temporary);
     return err;
 }

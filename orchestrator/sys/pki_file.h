@@ -7,9 +7,10 @@
 #include "orchestrator/sys/pki.h"
 
 enum pki_file {
-    PKI_FILE_SECRET,  /* a key or a bundle: mode 0600, must not exist */
-    PKI_FILE_PUBLIC,  /* a certificate: mode 0644, must not exist */
-    PKI_FILE_RENEWED, /* a certificate: mode 0644, replaces the one that is there at once */
+    PKI_FILE_SECRET,         /* a key or a bundle: mode 0600, must not exist */
+    PKI_FILE_PUBLIC,         /* a certificate: mode 0644, must not exist */
+    PKI_FILE_RENEWED,        /* a certificate: mode 0644, replaces the one that is there at once */
+    PKI_FILE_RENEWED_SECRET, /* likewise, mode 0600 */
 };
 
 /* Write text (borrowed). ERR_EXISTS: there is one already. */

@@ -122,26 +122,18 @@ static SSL_CTX *make_ctx(void)
 /* Trust every certificate of the CA file. */
 static int trust(SSL_CTX *ctx, const char *pem, struct errbuf *e)
 {
-    int count = 0;
-    X509 *cert;
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    if (bio == NULL)
-        return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        bool is_ca = X509_check_ca(cert) == 1;
-        if (is_ca && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert) == 1)
-            count++;
-        X509_free(cert);
-        if (!is_ca) {
-            BIO_free(bio);
-            return err_set(e, ERR_INVALID, "a certificate in it is not one of a CA");
-        }
+    X509 *list[CERT_LIST_MAX];
+    int err = ERR_OK, count = cert_list_from_pem(pem, list, e);
+    if (count < 0)
+        return count;
+    for (int i = 0; err == ERR_OK && i < count; i++) {
+        if (X509_check_ca(list[i]) != 1)
+            err = err_set(e, ERR_INVALID, "a certificate in it is not one of a CA");
+        else if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), list[i]) != 1)
+            err = cert_err(e, ERR_NOMEM, "cannot trust a certificate in it");
     }
-    BIO_free(bio);
-    ERR_clear_error();
-    if (count == 0)
-        return err_set(e, ERR_INVALID, "no certificate in PEM form in it");
-    return ERR_OK;
+    cert_list_free(list, count);
+    return err;
 }
 
 /* Signed by a CA of the store and within its dates? */

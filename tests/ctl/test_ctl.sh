@@ -90,6 +90,21 @@ if ./ephorctl --socket "$work/ctl.sock" status | grep -q "$(printf '\033\|\302\2
     failed=$((failed + 1))
 fi
 
+# Certificates, without the daemon.
+dir=$work/cluster other=$work/other
+run 1 'has no cluster.json' cluster renew --dir "$dir"
+run 0 'holds the keys of a new cluster' cluster init c1 192.0.2.1 --dir "$dir"
+run 0 'The certificate of c1 is renewed' cluster renew --dir "$dir" --days 3
+run 0 'in 1825 days' cluster renew --dir "$dir"
+mv "$dir/ca.key" "$work/ca.key"
+run 1 'name a copy of it with --ca-key FILE' cluster renew --dir "$dir"
+run 0 'for the same key' cluster renew --dir "$dir" --ca-key "$work/ca.key"
+run 1 'is empty' cluster renew --dir "$dir" --ca-key - # its input is empty here
+run 1 'No such file' cluster renew --dir "$dir" --ca-key "$work/none"
+run 0 'holds the keys' cluster init c1 192.0.2.1 --dir "$other"
+run 1 'it is the key of no CA that is trusted here' cluster renew --dir "$dir" --ca-key "$other/ca.key"
+run 2 'is not a number' cluster renew --days 0 --dir "$dir"
+
 # Usage.
 run 2 'a command is missing'
 run 2 'there is no command dance' dance
