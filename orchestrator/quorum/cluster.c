@@ -566,7 +566,8 @@ void cluster_reload(struct quorum *q, const Ephor__Setup *setup)
         log_error("reload", "the old certificate stays in use: %s", e.text);
         return;
     }
-    mesh_use(q->mesh, identity);
+    if (!tls_identity_is_same(q->identity, identity))
+        mesh_use(q->mesh, identity);
     tls_identity_free(q->identity);
     q->identity = identity;
 }

@@ -16,3 +16,11 @@ TESTS += test_readers
 test_readers_SOURCES = tests/unit/test_readers.c orchestrator/quorum/readers.c
 test_readers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_readers_LDADD = libproto.a libbase.a $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+QUORUM_LINK_LIBS = libquorum.a libsys.a libproto.a libcore.a libbase.a $(UV_LIBS) $(SSL_LIBS) \
+	$(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm
+check_PROGRAMS += test_mesh
+TESTS += test_mesh
+test_mesh_SOURCES = tests/unit/test_mesh.c
+test_mesh_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_mesh_LDADD = $(QUORUM_LINK_LIBS)

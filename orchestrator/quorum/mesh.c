@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     RETRY_MIN_MS = 50,
@@ -38,7 +39,8 @@ struct outbound {
     bool is_welcomed;
     struct timer *retry;
     int64_t delay_ms;
-    char text[256]; /* why it is not connected */
+    char text[256];        /* why it is not connected */
+    struct outbound *next; /* with a newer certificate: takes the place of this one when welcomed */
 };
 
 struct mesh_peer { /* another member */
@@ -49,7 +51,8 @@ struct mesh_peer { /* another member */
     char name[64];
     char host[128];
     uint16_t port;
-    struct outbound out[MESH_CHANNELS];
+    struct outbound *out[MESH_CHANNELS];
+    struct mesh_certificate shown;
 };
 
 struct inbound {
@@ -67,6 +70,7 @@ struct mesh {
     const struct mesh_ops *ops;
     void *data;
     struct tls_server *server;
+    int fd; /* to listen on as soon as there is a certificate; -1: none */
     bool are_hints;
     struct mesh_peer *peers[RAFT_MEMBERS_MAX];
     uint32_t peer_count;
@@ -74,6 +78,7 @@ struct mesh {
 };
 
 static void connect_later(struct outbound *out);
+static void on_retry(void *data);
 
 static struct mesh_peer *find(const struct mesh *mesh, uint32_t id)
 {
@@ -106,13 +111,40 @@ static void send_hello(struct outbound *out)
     tls_link_send(out->link, bytes, ephor__hello__pack(&hello, bytes));
 }
 
+static void free_outbound(struct outbound *out)
+{
+    if (out == NULL)
+        return;
+    free_outbound(out->next);
+    tls_link_free(out->link);
+    timer_free(out->retry);
+    free(out);
+}
+
+static bool is_current(const struct outbound *out)
+{
+    return out->peer->out[out->channel] == out;
+}
+
+static void tell_loss(const struct outbound *out, const char *reason)
+{
+    const char *channel = out->channel == MESH_LOG ? "log" : "talk";
+    if (out->is_welcomed)
+        log_warning("peer", "the %s link to %s is lost: %s", channel, out->peer->name, reason);
+    else if (strcmp(out->text, reason) == 0)
+        return;
+    else if (is_current(out))
+        log_info("peer", "no link to %s at %s yet: %s", out->peer->name, out->peer->host, reason);
+    else
+        log_warning("peer", "the %s link to %s stays the old one, with the new certificate: %s",
+                    channel, out->peer->name, reason);
+}
+
 static void lose(struct outbound *out, const char *reason)
 {
-    if (out->is_welcomed)
-        log_warning("peer", "the %s link to %s is lost: %s",
-                    out->channel == MESH_LOG ? "log" : "talk", out->peer->name, reason);
-    else if (strcmp(out->text, reason) != 0)
-        log_info("peer", "no link to %s at %s yet: %s", out->peer->name, out->peer->host, reason);
+    tell_loss(out, reason);
+    free_outbound(out->next); /* this one's next try is with the newest certificate, too */
+    out->next = NULL;
     tls_link_free(out->link);
     out->link = NULL;
     out->is_welcomed = false;
@@ -120,11 +152,29 @@ static void lose(struct outbound *out, const char *reason)
     connect_later(out);
 }
 
+static void note_certificate(struct mesh_peer *peer, const struct tls_peer *tls)
+{
+    peer->shown.expires_wall_s = tls->expires_wall_s;
+    memcpy(peer->shown.ca, tls->ca, sizeof(peer->shown.ca));
+}
+
 static void on_out_open(void *data, const struct tls_peer *peer)
 {
     struct outbound *out = data;
-    (void)peer;
+    note_certificate(out->peer, peer);
     send_hello(out);
+}
+
+/* The link that was tried beside an older one is the one, from now on. */
+static void take_place(struct outbound *out)
+{
+    struct outbound *old = out->peer->out[out->channel];
+    if (old == out)
+        return;
+    PRE(old->next == out);
+    old->next = NULL;
+    free_outbound(old);
+    out->peer->out[out->channel] = out;
 }
 
 static void on_out_frame(void *data, const uint8_t *bytes, size_t size)
@@ -149,6 +199,7 @@ static void on_out_frame(void *data, const uint8_t *bytes, size_t size)
     out->is_welcomed = true;
     out->delay_ms = RETRY_MIN_MS;
     out->text[0] = '\0';
+    take_place(out);
     if (out->channel == MESH_LOG)
         log_info("peer", "linked to %s at %s", peer->name, peer->host);
     peer->mesh->ops->on_connected(peer->mesh->data, peer->id, out->channel);
@@ -167,6 +218,10 @@ static void on_retry(void *data)
     struct outbound *out = data;
     struct mesh *mesh = out->peer->mesh;
     struct errbuf e;
+    if (mesh->params.identity == NULL) {
+        lose(out, "this controller has no certificate that can be used");
+        return;
+    }
     struct tls_connect_params params = {.identity = mesh->params.identity,
                                         .host = out->peer->host,
                                         .port = out->peer->port,
@@ -177,6 +232,17 @@ static void on_retry(void *data)
         out->link = NULL;
         lose(out, e.text);
     }
+}
+
+static struct outbound *new_outbound(struct mesh_peer *peer, enum mesh_channel channel)
+{
+    struct outbound *out = calloc(1, sizeof(*out));
+    PRE(out != NULL);
+    *out = (struct outbound){.peer = peer, .channel = channel, .delay_ms = RETRY_MIN_MS};
+    out->retry = timer_new(peer->mesh->loop, on_retry, out);
+    PRE(out->retry != NULL);
+    timer_start(out->retry, 0, 0);
+    return out;
 }
 
 static void connect_later(struct outbound *out)
@@ -238,6 +304,7 @@ static void on_hello(struct inbound *in, const uint8_t *bytes, size_t size)
     if (refusal == NULL) {
         in->from = hello->id;
         timer_stop(in->deadline);
+        note_certificate(find(in->mesh, hello->id), tls_link_peer(in->link));
     }
     if (hello != NULL)
         ephor__hello__free_unpacked(hello, NULL);
@@ -299,7 +366,7 @@ static bool is_known(void *data, const uint8_t fingerprint[TLS_FINGERPRINT_SIZE]
     return false;
 }
 
-int mesh_listen(struct mesh *mesh, int fd, struct errbuf *e)
+static int serve(struct mesh *mesh, struct errbuf *e)
 {
     static const struct tls_server_ops ops = {on_link, is_known};
     struct tls_server_params params = {.identity = mesh->params.identity,
@@ -309,18 +376,25 @@ int mesh_listen(struct mesh *mesh, int fd, struct errbuf *e)
                                        .links_max = LINKS_MAX,
                                        .per_second_max = PER_SECOND_MAX};
     tls_server_free(mesh->server);
-    mesh->server = tls_server_new(mesh->loop, fd, &params, &ops, mesh, e);
+    mesh->server = tls_server_new(mesh->loop, mesh->fd, &params, &ops, mesh, e);
+    mesh->fd = -1;
     return mesh->server == NULL ? ERR_IO : ERR_OK;
+}
+
+int mesh_listen(struct mesh *mesh, int fd, struct errbuf *e)
+{
+    if (mesh->fd >= 0)
+        close(mesh->fd);
+    mesh->fd = fd;
+    return mesh->params.identity == NULL ? ERR_OK : serve(mesh, e);
 }
 
 /* ---------------------------------------------------------------- members */
 
 static void free_peer(struct mesh_peer *peer)
 {
-    for (int c = 0; c < MESH_CHANNELS; c++) {
-        tls_link_free(peer->out[c].link);
-        timer_free(peer->out[c].retry);
-    }
+    for (int c = 0; c < MESH_CHANNELS; c++)
+        free_outbound(peer->out[c]);
     free(peer);
 }
 
@@ -359,14 +433,8 @@ static struct mesh_peer *new_peer(struct mesh *mesh, const Ephor__ClusterMember 
     peer->id = member->id;
     memcpy(peer->fingerprint, member->fingerprint.data, TLS_FINGERPRINT_SIZE);
     text_copy(peer->name, sizeof(peer->name), member->name);
-    for (int c = 0; c < MESH_CHANNELS; c++) {
-        struct outbound *out = &peer->out[c];
-        *out = (struct outbound){
-            .peer = peer, .channel = (enum mesh_channel)c, .delay_ms = RETRY_MIN_MS};
-        out->retry = timer_new(mesh->loop, on_retry, out);
-        PRE(out->retry != NULL);
-        timer_start(out->retry, 0, 0);
-    }
+    for (int c = 0; c < MESH_CHANNELS; c++)
+        peer->out[c] = new_outbound(peer, (enum mesh_channel)c);
     return peer;
 }
 
@@ -429,7 +497,9 @@ struct mesh *mesh_new(struct loop *loop, const struct mesh_params *params,
         return NULL;
     mesh->loop = loop;
     mesh->params = *params;
-    mesh->params.identity = tls_identity_keep(params->identity);
+    mesh->fd = -1;
+    if (params->identity != NULL)
+        tls_identity_keep(params->identity);
     mesh->ops = ops;
     mesh->data = data;
     return mesh;
@@ -445,15 +515,38 @@ void mesh_free(struct mesh *mesh)
     for (uint32_t i = 0; i < mesh->peer_count; i++)
         free_peer(mesh->peers[i]);
     tls_identity_free(mesh->params.identity);
+    if (mesh->fd >= 0)
+        close(mesh->fd);
     free(mesh);
+}
+
+static void use_newest(struct outbound *out)
+{
+    free_outbound(out->next);
+    out->next = NULL;
+    if (out->is_welcomed) {
+        out->next = new_outbound(out->peer, out->channel);
+        return;
+    }
+    tls_link_free(out->link); /* under way with the old one */
+    out->link = NULL;
+    out->delay_ms = RETRY_MIN_MS;
+    timer_start(out->retry, 0, 0);
 }
 
 void mesh_use(struct mesh *mesh, struct tls_identity *identity)
 {
+    struct errbuf e = {.text = ""};
     tls_identity_free(mesh->params.identity);
     mesh->params.identity = tls_identity_keep(identity);
     if (mesh->server != NULL)
         tls_server_use(mesh->server, identity);
+    else if (mesh->fd >= 0 && serve(mesh, &e) != ERR_OK)
+        log_error("peer", "no other controller can be let in: %s", e.text);
+    for (uint32_t i = 0; i < mesh->peer_count; i++) {
+        for (int c = 0; c < MESH_CHANNELS; c++)
+            use_newest(mesh->peers[i]->out[c]);
+    }
 }
 
 void mesh_set_cluster(struct mesh *mesh, uint64_t cluster)
@@ -467,16 +560,23 @@ int mesh_send(struct mesh *mesh, uint32_t id, enum mesh_channel channel, const v
     struct mesh_peer *peer = find(mesh, id);
     if (peer == NULL)
         return ERR_NOT_FOUND;
-    if (!peer->out[channel].is_welcomed)
+    if (!peer->out[channel]->is_welcomed)
         return ERR_AGAIN;
-    return tls_link_send(peer->out[channel].link, bytes, size);
+    return tls_link_send(peer->out[channel]->link, bytes, size);
 }
 
 bool mesh_is_connected(const struct mesh *mesh, uint32_t id, const char **text)
 {
     const struct mesh_peer *peer = find(mesh, id);
-    *text = peer == NULL ? "no member" : peer->out[MESH_LOG].text;
-    return peer != NULL && peer->out[MESH_LOG].is_welcomed;
+    const struct outbound *out = peer == NULL ? NULL : peer->out[MESH_LOG];
+    *text = out == NULL ? "no member" : out->next != NULL ? out->next->text : out->text;
+    return out != NULL && out->is_welcomed;
+}
+
+const struct mesh_certificate *mesh_certificate(const struct mesh *mesh, uint32_t id)
+{
+    const struct mesh_peer *peer = find(mesh, id);
+    return peer == NULL || peer->shown.expires_wall_s == 0 ? NULL : &peer->shown;
 }
 
 struct tls_server_counts mesh_counts(const struct mesh *mesh)

@@ -33,7 +33,7 @@ struct mesh_params {
     uint32_t id;
     uint64_t cluster; /* 0: not known */
     uint64_t incarnation;
-    struct tls_identity *identity; /* kept as long as needed */
+    struct tls_identity *identity; /* kept as long as needed; NULL: no links before mesh_use */
     int64_t unheard_max_ms;        /* a link whose bytes nobody acknowledges is given up */
 };
 
@@ -44,6 +44,10 @@ void mesh_free(struct mesh *mesh); /* NULL is fine; not from inside a callback *
 
 /* Accept links on this listening socket (taken), in place of any before. */
 int mesh_listen(struct mesh *mesh, int fd, struct errbuf *e);
+
+/* From now on show and trust this. Each link that is open is made anew with it beside the old one,
+ * which goes only when the new one is accepted: a certificate that the others do not take costs
+ * nothing as long as the old links last, and mesh_is_connected tells it. */
 void mesh_use(struct mesh *mesh, struct tls_identity *identity);
 void mesh_set_cluster(struct mesh *mesh, uint64_t cluster);
 
@@ -55,8 +59,16 @@ void mesh_set_members(struct mesh *mesh, const Ephor__Membership *members, bool 
 int mesh_send(struct mesh *mesh, uint32_t id, enum mesh_channel channel, const void *bytes,
               size_t size);
 
-/* The link to a member: connected, or why not (borrowed until the next turn of the loop). */
+/* The link to a member: connected, or why not; or connected, but why not with the newest
+ * certificate; otherwise "". The text is borrowed until the next turn of the loop. */
 bool mesh_is_connected(const struct mesh *mesh, uint32_t id, const char **text);
+
+/* The certificate that a member showed last; NULL: none yet. Borrowed like the text. */
+struct mesh_certificate {
+    int64_t expires_wall_s; /* 0: none */
+    uint8_t ca[TLS_FINGERPRINT_SIZE];
+};
+const struct mesh_certificate *mesh_certificate(const struct mesh *mesh, uint32_t id);
 
 struct tls_server_counts mesh_counts(const struct mesh *mesh);
 

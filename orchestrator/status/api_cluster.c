@@ -1,6 +1,8 @@
 /* The controllers as JSON: members from the log, links and progress from the quorum process. */
 #include "orchestrator/status/api.h"
 
+#include "orchestrator/base/text.h"
+
 static const char *kind_name(Ephor__MemberKind kind)
 {
     if (kind == EPHOR__MEMBER_KIND__VOTER)
@@ -31,8 +33,11 @@ static void write_hex(struct jsonw *w, const char *key, const ProtobufCBinaryDat
 
 static void write_peer(struct jsonw *w, const Ephor__FeedState *state, const Ephor__FeedPeer *peer)
 {
+    char link[400];
+    text_format(link, sizeof(link), "up, but not with this controller's newest certificate: %s",
+                peer->text);
     jsonw_bool(w, "connected", peer->connected);
-    jsonw_text(w, "link", peer->connected ? "up" : peer->text);
+    jsonw_text(w, "link", !peer->connected ? peer->text : peer->text[0] == '\0' ? "up" : link);
     if (!state->leading)
         return;
     jsonw_int(w, "match_index", (int64_t)peer->match_index);

@@ -116,6 +116,12 @@ int cert_fingerprint(X509 *cert, uint8_t fingerprint[CERT_FINGERPRINT_SIZE])
     return ok == 1 && size == CERT_FINGERPRINT_SIZE ? ERR_OK : ERR_NOMEM;
 }
 
+int cert_fingerprint_of_ca(STACK_OF(X509) * chain, uint8_t fingerprint[CERT_FINGERPRINT_SIZE])
+{
+    int count = chain == NULL ? 0 : sk_X509_num(chain);
+    return count < 2 ? ERR_INVALID : cert_fingerprint(sk_X509_value(chain, count - 1), fingerprint);
+}
+
 void cert_name(X509 *cert, char name[CERT_NAME_SIZE])
 {
     char clean[4 * CERT_NAME_SIZE]; /* text_sanitize may make three bytes of one */

@@ -31,6 +31,9 @@ bool cert_is_signed_by(X509 *cert, X509 *issuer);
 /* SHA-256 of the SubjectPublicKeyInfo: stays the same when a certificate is renewed for its key. */
 int cert_fingerprint(X509 *cert, uint8_t fingerprint[CERT_FINGERPRINT_SIZE]);
 
+/* The same of the CA at the end of a verified chain. */
+int cert_fingerprint_of_ca(STACK_OF(X509) * chain, uint8_t fingerprint[CERT_FINGERPRINT_SIZE]);
+
 /* The common name made printable, cut to fit; "" if there is none. */
 void cert_name(X509 *cert, char name[CERT_NAME_SIZE]);
 

@@ -25,6 +25,8 @@ struct tls_identity {
     SSL_CTX *ctx;
     int64_t expires_wall_s;
     uint8_t fingerprint[TLS_FINGERPRINT_SIZE];
+    uint8_t ca[TLS_FINGERPRINT_SIZE];
+    uint8_t digest[2][TLS_FINGERPRINT_SIZE]; /* of the texts of CAs and certificate */
     char name[CERT_NAME_SIZE];
 };
 
@@ -136,8 +138,8 @@ static int trust(SSL_CTX *ctx, const char *pem, struct errbuf *e)
     return err;
 }
 
-/* Signed by a CA of the store and within its dates? */
-static int check_cert(SSL_CTX *ctx, X509 *cert, struct errbuf *e)
+/* Signed by a CA of the store (which one is noted) and within its dates? */
+static int check_cert(SSL_CTX *ctx, X509 *cert, uint8_t ca[TLS_FINGERPRINT_SIZE], struct errbuf *e)
 {
     char text[TLS_REASON_SIZE];
     int err = ERR_NOMEM;
@@ -150,7 +152,7 @@ static int check_cert(SSL_CTX *ctx, X509 *cert, struct errbuf *e)
                          X509_STORE_CTX_get_error(store), failed);
         err = err_set(e, ERR_INVALID, "%s", text);
     } else {
-        err = ERR_OK;
+        err = cert_fingerprint_of_ca(X509_STORE_CTX_get0_chain(store), ca);
     }
     X509_STORE_CTX_free(store);
     ERR_clear_error();
@@ -162,7 +164,7 @@ static int load_cert(struct tls_identity *identity, const char *pem, struct errb
     int err = ERR_INVALID;
     X509 *cert = cert_from_pem(pem, e);
     if (cert != NULL)
-        err = check_cert(identity->ctx, cert, e);
+        err = check_cert(identity->ctx, cert, identity->ca, e);
     if (err == ERR_OK && (SSL_CTX_use_certificate(identity->ctx, cert) != 1 ||
                           cert_fingerprint(cert, identity->fingerprint) != ERR_OK))
         err = cert_err(e, ERR_INVALID, "cannot use it");
@@ -203,6 +205,11 @@ static int name_error(int err, struct errbuf *e, const char *what, const char *p
     return err;
 }
 
+static bool digest(const char *text, uint8_t to[TLS_FINGERPRINT_SIZE])
+{
+    return EVP_Digest(text, strlen(text), to, NULL, EVP_sha256(), NULL) == 1;
+}
+
 static int load(const char *ca_pem, const char *cert_pem, const char *key_pem,
                 const struct names *names, struct tls_identity **identity, struct errbuf *e)
 {
@@ -220,6 +227,8 @@ static int load(const char *ca_pem, const char *cert_pem, const char *key_pem,
         err = name_error(load_cert(new, cert_pem, e), e, "certificate", names->cert);
     if (err == ERR_OK)
         err = name_error(load_key(new, key_pem, e), e, "private key", names->key);
+    if (err == ERR_OK && !(digest(ca_pem, new->digest[0]) && digest(cert_pem, new->digest[1])))
+        err = cert_err(e, ERR_NOMEM, "cannot tell it from others");
     if (err == ERR_OK)
         *identity = new;
     else
@@ -284,6 +293,16 @@ const char *tls_identity_name(const struct tls_identity *identity)
 int64_t tls_identity_expires_wall_s(const struct tls_identity *identity)
 {
     return identity->expires_wall_s;
+}
+
+const uint8_t *tls_identity_ca(const struct tls_identity *identity)
+{
+    return identity->ca;
+}
+
+bool tls_identity_is_same(const struct tls_identity *a, const struct tls_identity *b)
+{
+    return memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
 /* ---- for the links */

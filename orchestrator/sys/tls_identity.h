@@ -6,6 +6,7 @@
 
 #include "orchestrator/base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TLS_FINGERPRINT_SIZE = 32 };
@@ -30,5 +31,9 @@ void tls_identity_free(struct tls_identity *identity); /* NULL is fine */
 const uint8_t *tls_identity_fingerprint(const struct tls_identity *identity);
 const char *tls_identity_name(const struct tls_identity *identity); /* common name; borrowed */
 int64_t tls_identity_expires_wall_s(const struct tls_identity *identity);
+const uint8_t *tls_identity_ca(const struct tls_identity *identity); /* the key that signed it */
+
+/* Show and trust both the same? */
+bool tls_identity_is_same(const struct tls_identity *a, const struct tls_identity *b);
 
 #endif

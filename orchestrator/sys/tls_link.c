@@ -320,6 +320,8 @@ static bool read_peer(struct tls_link *link)
         return false;
     text_format(link->peer.alpn, sizeof(link->peer.alpn), "%.*s", (int)size,
                 alpn == NULL ? "" : (const char *)alpn);
+    if (cert_fingerprint_of_ca(SSL_get0_verified_chain(link->ssl), link->peer.ca) != ERR_OK)
+        return false;
     cert_name(cert, link->peer.name);
     link->peer.expires_wall_s = cert_expires_wall_s(cert);
     return size > 0;

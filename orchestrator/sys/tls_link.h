@@ -22,8 +22,9 @@ struct tls_peer {
     uint8_t fingerprint[TLS_FINGERPRINT_SIZE];
     char name[TLS_NAME_SIZE]; /* its certificate's common name; says nothing about who it is */
     char alpn[TLS_ALPN_SIZE];
-    char address[TLS_ADDRESS_SIZE]; /* "192.0.2.1:7000", "[2001:db8::1]:7000" */
-    int64_t expires_wall_s;         /* its certificate */
+    char address[TLS_ADDRESS_SIZE];   /* "192.0.2.1:7000", "[2001:db8::1]:7000" */
+    int64_t expires_wall_s;           /* its certificate */
+    uint8_t ca[TLS_FINGERPRINT_SIZE]; /* the key that signed it */
 };
 
 struct tls_limits {
