@@ -174,11 +174,11 @@ static bool is_as_set_up(const struct quorum *q, const Ephor__ClusterMember *sel
     if (self->seat == 0 || self->incarnation != engine_incarnation(q->engine) ||
         strcmp(self->name, q->controller_name) != 0)
         return false;
-    if (q->identity == NULL)
+    if (q->certificate.identity == NULL)
         return true;
     return strcmp(self->address, q->address) == 0 &&
            self->fingerprint.len == TLS_FINGERPRINT_SIZE &&
-           memcmp(self->fingerprint.data, tls_identity_fingerprint(q->identity),
+           memcmp(self->fingerprint.data, tls_identity_fingerprint(q->certificate.identity),
                   TLS_FINGERPRINT_SIZE) == 0;
 }
 
@@ -198,9 +198,10 @@ static bool introduce_self(struct quorum *q, const Ephor__Membership *now)
     to->seat = to->seat == 0 ? to->id : to->seat;
     to->incarnation = engine_incarnation(q->engine);
     set_text(&to->name, q->controller_name);
-    if (q->identity != NULL) {
+    if (q->certificate.identity != NULL) {
         set_text(&to->address, q->address);
-        set_bytes(&to->fingerprint, tls_identity_fingerprint(q->identity), TLS_FINGERPRINT_SIZE);
+        set_bytes(&to->fingerprint, tls_identity_fingerprint(q->certificate.identity),
+                  TLS_FINGERPRINT_SIZE);
     }
     propose(q, m, (struct change){.text = "this controller has told the others who it is"});
     return true;
@@ -274,7 +275,7 @@ static uint32_t free_seat(const Ephor__Membership *m)
 static const char *judge_add(const struct quorum *q, const Ephor__Membership *now,
                              const Ephor__ClusterRequest *r)
 {
-    if (q->identity == NULL)
+    if (q->mesh == NULL)
         return "this controller has no certificates yet; run ephorctl cluster init first and "
                "restart ephord";
     if (!text_is_name(r->name))
@@ -514,20 +515,14 @@ int cluster_open(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
     static const struct mesh_ops ops = {on_frame, on_connected, on_unmet};
     q->cluster = setup->cluster;
     text_copy(q->address, sizeof(q->address), setup->address);
-    if (setup->cluster_cert[0] == '\0')
+    if (q->cluster == 0)
         return ERR_OK;
-    /* A clock that is wrong after a boot, or a certificate that ended, must not take the log down
-     * with it: without links this controller says so, and goes on with what it can. */
-    if (tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key, &q->identity,
-                          e) != ERR_OK) {
-        log_error("peer", "no links to other controllers until ephord is restarted: %s", e->text);
-        return ERR_OK;
-    }
+    certificate_take(&q->certificate, setup);
     struct mesh_params params = {
         .id = q->controller,
         .cluster = q->cluster,
         .incarnation = engine_incarnation(q->engine),
-        .identity = q->identity,
+        .identity = q->certificate.identity,
         .unheard_max_ms = 3 * q->fresh_ms > UNHEARD_MAX_MS ? 3 * q->fresh_ms : UNHEARD_MAX_MS};
     q->mesh = mesh_new(q->loop, &params, &ops, q);
     q->contacts = contacts_of(setup);
@@ -542,11 +537,10 @@ void cluster_close(struct quorum *q)
     for (struct waiting_change *w = take_waiting(q); w != NULL; w = take_waiting(q))
         free_waiting(w);
     mesh_free(q->mesh);
-    tls_identity_free(q->identity);
+    certificate_close(&q->certificate);
     if (q->contacts != NULL)
         ephor__membership__free_unpacked(q->contacts, NULL);
     q->mesh = NULL;
-    q->identity = NULL;
     q->contacts = NULL;
 }
 
@@ -557,19 +551,14 @@ int cluster_listen(struct quorum *q, int fd, struct errbuf *e)
 
 void cluster_reload(struct quorum *q, const Ephor__Setup *setup)
 {
-    struct tls_identity *identity = NULL;
-    struct errbuf e;
-    if (q->mesh == NULL || setup->cluster_cert[0] == '\0')
-        return;
-    if (tls_identity_load(setup->cluster_ca, setup->cluster_cert, setup->cluster_key, &identity,
-                          &e) != ERR_OK) {
-        log_error("reload", "the old certificate stays in use: %s", e.text);
-        return;
-    }
-    if (!tls_identity_is_same(q->identity, identity))
-        mesh_use(q->mesh, identity);
-    tls_identity_free(q->identity);
-    q->identity = identity;
+    if (q->mesh != NULL && certificate_take(&q->certificate, setup))
+        mesh_use(q->mesh, q->certificate.identity);
+}
+
+void cluster_watch(struct quorum *q)
+{
+    if (q->mesh != NULL && certificate_watch(&q->certificate, now_mono_ms(), now_wall_ms() / 1000))
+        mesh_use(q->mesh, q->certificate.identity);
 }
 
 void cluster_on_members(struct quorum *q, const Ephor__Membership *members)

@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 struct quorum;
-struct tls_identity;
 
-/* Open the links that the set-up asks for (none without certificates). The engine must be open. */
+/* Open the links that the set-up asks for. The engine must be open. */
 int cluster_open(struct quorum *quorum, const Ephor__Setup *setup, struct errbuf *e);
 void cluster_close(struct quorum *quorum);
 int cluster_listen(struct quorum *quorum, int fd, struct errbuf *e); /* fd is taken */
 
-/* Certificates may be new. */
+/* Certificates may be new; or have come of age or to their end (once a second). */
 void cluster_reload(struct quorum *quorum, const Ephor__Setup *setup);
+void cluster_watch(struct quorum *quorum);
 
 /* The log says who is in the cluster. */
 void cluster_on_members(struct quorum *quorum, const Ephor__Membership *members);

@@ -1,6 +1,7 @@
 # Floor 4: the quorum process.
 noinst_LIBRARIES += libquorum.a
 libquorum_a_SOURCES = \
+	orchestrator/quorum/certificate.c orchestrator/quorum/certificate.h \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
 	orchestrator/quorum/cluster_feed.c \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
@@ -19,8 +20,11 @@ test_readers_LDADD = libproto.a libbase.a $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 QUORUM_LINK_LIBS = libquorum.a libsys.a libproto.a libcore.a libbase.a $(UV_LIBS) $(SSL_LIBS) \
 	$(PROTOBUF_C_LIBS) $(CHECK_LIBS) -lm
-check_PROGRAMS += test_mesh
-TESTS += test_mesh
+check_PROGRAMS += test_mesh test_certificate
+TESTS += test_mesh test_certificate
 test_mesh_SOURCES = tests/unit/test_mesh.c
 test_mesh_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_mesh_LDADD = $(QUORUM_LINK_LIBS)
+test_certificate_SOURCES = tests/unit/test_certificate.c
+test_certificate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_certificate_LDADD = $(QUORUM_LINK_LIBS)

@@ -358,6 +358,7 @@ static void on_report(void *data)
 {
     struct quorum *q = data;
     proposals_expire(q);
+    cluster_watch(q);
     cluster_work(q);
     peers_send_state(q);
 }

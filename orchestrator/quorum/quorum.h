@@ -8,6 +8,7 @@
 
 #include "orchestrator/consensus/engine.h"
 #include "orchestrator/proto/machine.h"
+#include "orchestrator/quorum/certificate.h"
 #include "orchestrator/quorum/mesh.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/readers.h"
@@ -59,8 +60,8 @@ struct quorum {
     struct readers readers;
     uint32_t leader; /* id; 0: unknown */
 
-    struct mesh *mesh; /* NULL: this controller has no links */
-    struct tls_identity *identity;
+    struct mesh *mesh; /* NULL: this controller is in no cluster */
+    struct certificate certificate;
     Ephor__Membership *contacts; /* whom to reach before the log tells */
     uint64_t cluster;
     char address[128];

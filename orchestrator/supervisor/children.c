@@ -156,9 +156,11 @@ struct contacts { /* what a Setup points to */
 static void add_cluster(const struct cluster_files *files, struct contacts *contacts,
                         Ephor__Setup *setup)
 {
-    setup->cluster_ca = files->ca_pem;
-    setup->cluster_cert = files->cert_pem;
-    setup->cluster_key = files->key_pem;
+    if (files->cert_pem != NULL) {
+        setup->cluster_ca = files->ca_pem;
+        setup->cluster_cert = files->cert_pem;
+        setup->cluster_key = files->key_pem;
+    }
     setup->cluster = files->cluster;
     setup->joins = files->joins;
     setup->address = (char *)(uintptr_t)files->self.address;
@@ -201,8 +203,10 @@ static void send_setup(struct child *child)
     if (child->role == EPHOR__ROLE__ACTOR) /* nobody else gets the keys */
         add_identities(local, &setup);
     struct contacts contacts;
-    if (child->role == EPHOR__ROLE__QUORUM && s->has_cluster)
+    if (child->role == EPHOR__ROLE__QUORUM && s->has_cluster) {
         add_cluster(&s->cluster, &contacts, &setup);
+        setup.cluster_trouble = (char *)(uintptr_t)s->cluster_trouble;
+    }
     m.body_case = EPHOR__MESSAGE__BODY_SETUP;
     m.setup = &setup;
     link_send(child->control, &m, -1);
@@ -475,6 +479,13 @@ void children_setup(struct supervisor *s)
         if (s->children[i].role == EPHOR__ROLE__QUORUM)
             send_policy_offer(&s->children[i], true);
     }
+}
+
+void children_certify(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->child_count; i++)
+        if (s->children[i].role == EPHOR__ROLE__QUORUM)
+            send_setup(&s->children[i]);
 }
 
 static void describe_end(struct child *child, int status)

@@ -108,9 +108,33 @@ static void log_lines(const struct buf *lines, bool is_error)
 static int read_cluster(const struct conf *conf, struct cluster_files *files, bool *has_cluster,
                         struct errbuf *e)
 {
-    int err = cluster_files_read(conf_local(conf)->cluster_dir, files, e);
+    int err = cluster_files_open(conf_local(conf)->cluster_dir, files, e);
     *has_cluster = err == ERR_OK;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* Certificates that cannot be read are no reason not to live; the quorum process tells of them. */
+static void certify(struct supervisor *s, struct cluster_files *files)
+{
+    struct errbuf e = {.text = ""};
+    if (s->has_cluster)
+        cluster_files_certify(conf_local(s->conf)->cluster_dir, files, &e);
+    text_copy(s->cluster_trouble, sizeof(s->cluster_trouble), e.text);
+}
+
+/* fresh is taken; of certificates that cannot be read it gets those from before. */
+static void adopt_cluster(struct supervisor *s, struct cluster_files *fresh)
+{
+    struct cluster_files *old = &s->cluster;
+    certify(s, fresh);
+    if (fresh->cert_pem == NULL) {
+        fresh->ca_pem = old->ca_pem;
+        fresh->cert_pem = old->cert_pem;
+        fresh->key_pem = old->key_pem;
+        old->ca_pem = old->cert_pem = old->key_pem = NULL;
+    }
+    cluster_files_close(old);
+    *old = *fresh;
 }
 
 /* Certificates may be new; who it is may not. */
@@ -119,19 +143,23 @@ static void reload_cluster(struct supervisor *s)
     struct cluster_files fresh;
     struct errbuf e = {.text = ""};
     bool has_cluster;
-    if (read_cluster(s->conf, &fresh, &has_cluster, &e) != ERR_OK) {
+    if (read_cluster(s->conf, &fresh, &has_cluster, &e) != ERR_OK)
         log_error("reload", "%s: what was read before stays in use", e.text);
-    } else if (has_cluster != s->has_cluster ||
-               (has_cluster &&
-                (fresh.cluster != s->cluster.cluster || fresh.self.id != s->cluster.self.id ||
-                 strcmp(fresh.self.address, s->cluster.self.address) != 0))) {
+    else if (has_cluster != s->has_cluster ||
+             (has_cluster &&
+              (fresh.cluster != s->cluster.cluster || fresh.self.id != s->cluster.self.id ||
+               strcmp(fresh.self.address, s->cluster.self.address) != 0)))
         log_error("reload", "%s tells of another controller: restart ephord to become it",
                   conf_local(s->conf)->cluster_dir);
-        cluster_files_close(&fresh);
-    } else {
-        cluster_files_close(&s->cluster);
-        s->cluster = fresh;
-    }
+    else
+        adopt_cluster(s, &fresh);
+}
+
+/* A configuration that is wrong keeps nobody from renewing a certificate. */
+static void reload_certificates(struct supervisor *s)
+{
+    reload_cluster(s);
+    children_certify(s);
 }
 
 static void reload(struct supervisor *s)
@@ -147,6 +175,7 @@ static void reload(struct supervisor *s)
         log_lines(&report.errors, true);
         log_error("reload", "the old configuration stays in force");
         note_reload(s, false, buf_string(&report.errors));
+        reload_certificates(s);
     } else {
         const char *key = needs_restart(conf_local(s->conf), conf_local(fresh));
         if (key != NULL) {
@@ -158,6 +187,7 @@ static void reload(struct supervisor *s)
             log_error("reload", "%s", text);
             note_reload(s, false, text);
             conf_free(fresh);
+            reload_certificates(s);
         } else {
             conf_free(s->conf);
             s->conf = fresh;
@@ -291,6 +321,8 @@ static int prepare(struct supervisor *s, struct errbuf *e)
         err = take_lock(s, e);
     if (err == ERR_OK)
         err = read_cluster(s->conf, &s->cluster, &s->has_cluster, e);
+    if (err == ERR_OK)
+        certify(s, &s->cluster);
     if (err == ERR_OK)
         err = listeners_open(s, e);
     if (err != ERR_OK)

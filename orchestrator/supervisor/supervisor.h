@@ -44,8 +44,9 @@ struct supervisor {
     struct conf *conf;
     const char *conf_path;
     bool has_cluster;
-    struct cluster_files cluster; /* with has_cluster */
-    char program[512];            /* this executable, for the children */
+    struct cluster_files cluster;        /* with has_cluster */
+    char cluster_trouble[ERR_TEXT_SIZE]; /* why its newest certificates cannot be read; or "" */
+    char program[512];                   /* this executable, for the children */
     struct notify notify;
     struct child children[CHILDREN_MAX];
     uint32_t child_count;
@@ -72,7 +73,8 @@ void supervisor_on_change(struct supervisor *supervisor);
 /* children.c */
 void children_init(struct supervisor *supervisor);
 void children_start(struct supervisor *supervisor);
-void children_setup(struct supervisor *supervisor); /* after a reload: Setup and policy anew */
+void children_setup(struct supervisor *supervisor);   /* after a reload: Setup and policy anew */
+void children_certify(struct supervisor *supervisor); /* only the certificates */
 void children_reap(struct supervisor *supervisor);
 void children_watch(struct supervisor *supervisor); /* end those that hang */
 void children_stop(struct supervisor *supervisor);

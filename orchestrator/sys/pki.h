@@ -17,6 +17,8 @@ enum {
     PKI_NAME_SIZE = 64,
     PKI_CA_YEARS = 20,
     PKI_MEMBER_YEARS = 5,
+    PKI_WARN_DAYS = 30,     /* before its end a certificate is told of, */
+    PKI_ALARM_DAYS = 7,     /* and then louder */
     PKI_PEM_MAX = 64 << 10, /* bytes of any text read here */
 };
 
