@@ -1,6 +1,7 @@
 /* ephorctl cluster status: the controllers, who leads, and how far each one's log is. */
 #include "orchestrator/base/text.h"
 #include "orchestrator/ctl/ctl.h"
+#include "orchestrator/sys/pki.h"
 
 #include <libsmartcols.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@ static long long number(const json_t *object, const char *key)
 
 static struct libscols_table *new_table(const struct ctl *ctl)
 {
-    static const char *const columns[] = {"CONTROLLER", "KIND", "ROLE", "ADDRESS", "LINK", "LOG"};
+    static const char *const columns[] = {"CONTROLLER", "KIND", "ROLE",       "ADDRESS",
+                                          "LINK",       "LOG",  "CERTIFICATE"};
     struct libscols_table *table = scols_new_table();
     if (table == NULL)
         return NULL;
@@ -53,14 +55,30 @@ static void describe_log(const json_t *cluster, const json_t *member, char text[
     (void)cluster;
 }
 
+/* Days left; returns the colour that fits. */
+static const char *describe_certificate(const json_t *member, char text[64])
+{
+    const json_t *certificate = json_object_get(member, "certificate");
+    long long days = number(certificate, "days_left");
+    text_copy(text, 64, "");
+    if (json_object_get(certificate, "days_left") == NULL)
+        return NULL;
+    if (days < 0)
+        text_copy(text, 64, "ended");
+    else
+        text_format(text, 64, "%lld days left", days);
+    return days < PKI_ALARM_DAYS ? "red" : days < PKI_WARN_DAYS ? "yellow" : NULL;
+}
+
 static void add_member(struct libscols_table *table, const json_t *cluster, const json_t *member)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     const char *kind = json_text(member, "kind"), *wanted = json_text(member, "wanted");
     const char *link = json_flag(member, "is_this") ? "this one" : json_text(member, "link");
-    char kinds[64], log[64];
+    char kinds[64], log[64], certificate[64];
     if (line == NULL)
         return;
+    const char *colour = describe_certificate(member, certificate);
     text_format(kinds, sizeof(kinds), strcmp(kind, wanted) == 0 ? "%s" : "%s, will be %s", kind,
                 wanted);
     describe_log(cluster, member, log);
@@ -70,6 +88,9 @@ static void add_member(struct libscols_table *table, const json_t *cluster, cons
     scols_line_set_data(line, 3, json_text(member, "address"));
     scols_line_set_data(line, 4, link);
     scols_line_set_data(line, 5, log);
+    scols_line_set_data(line, 6, certificate);
+    if (colour != NULL)
+        scols_cell_set_color(scols_line_get_cell(line, 6), colour);
     if (json_flag(member, "leads"))
         scols_cell_set_color(scols_line_get_cell(line, 2), "green");
     if (json_is_false(json_object_get(member, "connected")))
@@ -118,6 +139,12 @@ static void print_cluster(const struct ctl *ctl, const json_t *cluster)
         printf("Its log is damaged and being repaired from the others, up to entry %lld; until "
                "then it cannot lead.\n",
                number(log, "repaired_up_to"));
+    const char *problem = json_text(json_object_get(cluster, "certificate"), "problem");
+    if (problem[0] != '\0') {
+        fputs("Its newest certificate is not in use: ", stdout);
+        out_text(problem);
+        putchar('\n');
+    }
     if (json_flag(cluster, "file_differs"))
         puts("Its configuration file is not the policy in force; a reload proposes it.");
     putchar('\n');

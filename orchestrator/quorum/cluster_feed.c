@@ -41,6 +41,25 @@ bool cluster_is_witness(const struct quorum *q)
     return self != NULL && self->wanted == EPHOR__MEMBER_KIND__WITNESS;
 }
 
+static Ephor__Certificate *new_certificate(void)
+{
+    Ephor__Certificate *to = malloc(sizeof(*to));
+    PRE(to != NULL);
+    ephor__certificate__init(to);
+    return to;
+}
+
+static Ephor__Certificate *feed_certificate(const struct mesh_certificate *shown)
+{
+    if (shown == NULL)
+        return NULL;
+    Ephor__Certificate *to = new_certificate();
+    to->expires_s = shown->expires_wall_s;
+    to->ca.data = (uint8_t *)(uintptr_t)shown->ca;
+    to->ca.len = sizeof(shown->ca);
+    return to;
+}
+
 static Ephor__FeedPeer *feed_peer(const struct quorum *q, const Ephor__ClusterMember *member)
 {
     Ephor__FeedPeer *to = malloc(sizeof(*to));
@@ -52,6 +71,8 @@ static Ephor__FeedPeer *feed_peer(const struct quorum *q, const Ephor__ClusterMe
     to->connected = q->mesh != NULL && mesh_is_connected(q->mesh, member->id, &text);
     to->text = strdup(text);
     to->answered_ms = -1;
+    if (q->mesh != NULL)
+        to->certificate = feed_certificate(mesh_certificate(q->mesh, member->id));
     if (!engine_peer(q->engine, member->id, &peer))
         return to;
     to->match_index = peer.match_index;
@@ -106,18 +127,23 @@ void cluster_feed(const struct quorum *q, Ephor__FeedState *feed)
         if (members->members[i]->id != q->controller)
             feed->peers[feed->n_peers++] = feed_peer(q, members->members[i]);
     }
-    if (q->mesh != NULL)
-        feed_counts(q, feed);
+    if (q->mesh == NULL)
+        return;
+    feed_counts(q, feed);
+    feed->certificate = new_certificate();
+    certificate_feed(&q->certificate, feed->certificate);
 }
 
 void cluster_feed_free(Ephor__FeedState *feed)
 {
     for (size_t i = 0; i < feed->n_peers; i++) {
         free(feed->peers[i]->text);
+        free(feed->peers[i]->certificate);
         free(feed->peers[i]);
     }
     for (size_t i = 0; i < feed->n_refused; i++)
         free(feed->refused[i]);
+    free(feed->certificate);
     free(feed->peers);
     free(feed->refused);
 }

@@ -20,7 +20,7 @@ void api_journal(const struct feed *feed, uint32_t count, const char *object, st
 void api_line_begin(struct jsonw *w, const struct line *line);
 
 /* The controllers: who leads, who is linked, how far each one's log is. */
-void api_cluster(const struct feed *feed, struct buf *out);
+void api_cluster(const struct view *view, struct buf *out);
 
 /* What became of a change of the cluster, with the members as they are now. */
 void api_cluster_reply(const Ephor__ClusterReply *reply, struct buf *out);

@@ -50,9 +50,28 @@ static void write_peer(struct jsonw *w, const Ephor__FeedState *state, const Eph
     jsonw_bool(w, "receiving_snapshot", peer->snapshotting);
 }
 
-static void write_members(struct jsonw *w, const Ephor__Membership *members,
-                          const Ephor__FeedState *state, uint32_t self)
+static void write_certificate(struct jsonw *w, const Ephor__Certificate *certificate,
+                              int64_t now_wall_ms)
 {
+    char iso[40];
+    if (certificate == NULL)
+        return;
+    jsonw_object(w, "certificate");
+    if (certificate->expires_s > 0) {
+        jsonw_text(w, "expires", view_iso_time(certificate->expires_s * 1000, iso));
+        jsonw_int(w, "days_left", view_days_left(certificate, now_wall_ms));
+    }
+    write_hex(w, "ca", &certificate->ca);
+    if (certificate->trouble[0] != '\0')
+        jsonw_text(w, "problem", certificate->trouble);
+    jsonw_object_end(w);
+}
+
+/* view: NULL if only the members are told of. */
+static void write_members(struct jsonw *w, const Ephor__Membership *members,
+                          const struct view *view)
+{
+    const Ephor__FeedState *state = view == NULL ? NULL : view->feed->state;
     jsonw_array(w, "members");
     for (size_t i = 0; members != NULL && i < members->n_members; i++) {
         const Ephor__ClusterMember *m = members->members[i];
@@ -65,8 +84,10 @@ static void write_members(struct jsonw *w, const Ephor__Membership *members,
         jsonw_text(w, "wanted", kind_name(m->wanted));
         jsonw_bool(w, "met", m->incarnation != 0);
         jsonw_bool(w, "leads", state != NULL && state->leader == m->id);
-        jsonw_bool(w, "is_this", m->id == self);
+        jsonw_bool(w, "is_this", view != NULL && m->id == view->feed->controller);
         write_hex(w, "fingerprint", &m->fingerprint);
+        if (view != NULL)
+            write_certificate(w, view_certificate(view->feed, m->id), view->now_wall_ms);
         if (peer != NULL)
             write_peer(w, state, peer);
         jsonw_object_end(w);
@@ -99,8 +120,9 @@ static void write_log(struct jsonw *w, const Ephor__FeedState *state)
     jsonw_object_end(w);
 }
 
-void api_cluster(const struct feed *feed, struct buf *out)
+void api_cluster(const struct view *view, struct buf *out)
 {
+    const struct feed *feed = view->feed;
     const Ephor__FeedState *state = feed->is_linked ? feed->state : NULL;
     struct jsonw w;
     jsonw_init(&w, out);
@@ -119,7 +141,8 @@ void api_cluster(const struct feed *feed, struct buf *out)
         for (size_t i = 0; i < state->n_refused; i++)
             jsonw_int(&w, state->refused[i]->reason, (int64_t)state->refused[i]->count);
         jsonw_object_end(&w);
-        write_members(&w, state->members, state, feed->controller);
+        write_certificate(&w, state->certificate, view->now_wall_ms);
+        write_members(&w, state->members, view);
     }
     jsonw_object_end(&w);
     buf_text(out, "\n");
@@ -132,7 +155,7 @@ void api_cluster_reply(const Ephor__ClusterReply *reply, struct buf *out)
     jsonw_object(&w, NULL);
     jsonw_bool(&w, "accepted", reply->ok);
     jsonw_text(&w, "message", reply->text);
-    write_members(&w, reply->members, NULL, 0);
+    write_members(&w, reply->members, NULL);
     jsonw_object_end(&w);
     buf_text(out, "\n");
 }

@@ -45,6 +45,7 @@ void metric_commit(struct page *page);
 void metric_applied(struct page *page);
 void metric_leader_changes(struct page *page);
 void metric_storage_ok(struct page *page);
+void metric_certificate(struct page *page);
 void metric_calm(struct page *page);
 void metric_paused(struct page *page);
 void metric_maintenance(struct page *page);

@@ -161,6 +161,20 @@ void metric_storage_ok(struct page *page)
     metrics_sample(page, NULL, page->view->feed->is_storage_ok);
 }
 
+/* Of all controllers whose certificates are known here. */
+void metric_certificate(struct page *page)
+{
+    const Ephor__FeedState *state = page->view->feed->state;
+    for (size_t i = 0; state != NULL && state->members != NULL && i < state->members->n_members;
+         i++) {
+        const Ephor__ClusterMember *m = state->members->members[i];
+        const Ephor__Certificate *certificate = view_certificate(page->view->feed, m->id);
+        if (certificate != NULL && certificate->expires_s > 0)
+            metrics_sample(page, &(struct labels){{"controller"}, {m->name}},
+                           (uint64_t)certificate->expires_s);
+    }
+}
+
 void metric_calm(struct page *page)
 {
     metrics_sample(page, NULL, page->view->feed->is_calm);

@@ -138,7 +138,7 @@ static void get_why(struct context *c)
 
 static void get_cluster(struct context *c)
 {
-    api_cluster(c->routes->feed, &c->body);
+    api_cluster(&c->view, &c->body);
     send_body(c, 200, TYPE_JSON);
 }
 

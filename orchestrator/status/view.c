@@ -2,6 +2,7 @@
 #include "orchestrator/status/view.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/sys/pki.h"
 #include "orchestrator/sys/process.h"
 
 #include <stdarg.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { DAY_S = 86400 };
 
 /* ---------------------------------------------------------------- questions */
 
@@ -73,6 +76,24 @@ bool view_is_ready(const struct feed *feed, char text[ERR_TEXT_SIZE])
     return text[0] == '\0';
 }
 
+const Ephor__Certificate *view_certificate(const struct feed *feed, uint32_t id)
+{
+    const Ephor__FeedState *state = feed->state;
+    if (state == NULL || id == feed->controller)
+        return state == NULL ? NULL : state->certificate;
+    for (size_t i = 0; i < state->n_peers; i++) {
+        if (state->peers[i]->id == id)
+            return state->peers[i]->certificate;
+    }
+    return NULL;
+}
+
+int64_t view_days_left(const Ephor__Certificate *certificate, int64_t now_wall_ms)
+{
+    int64_t left_s = certificate->expires_s - now_wall_ms / 1000;
+    return left_s >= 0 ? left_s / DAY_S : (left_s - DAY_S + 1) / DAY_S;
+}
+
 const char *view_iso_time(int64_t wall_ms, char dst[40])
 {
     struct tm tm;
@@ -109,6 +130,26 @@ static void add_problem(struct view *view, enum state state, const char *object,
     va_end(ap);
 }
 
+/* Of this controller; each tells of its own. */
+static void find_certificate_problem(struct view *view)
+{
+    const Ephor__Certificate *own = view_certificate(view->feed, view->feed->controller);
+    if (own == NULL)
+        return;
+    int64_t days = view_days_left(own, view->now_wall_ms);
+    if (own->trouble[0] != '\0' && own->ca.len == 0)
+        add_problem(view, STATE_CRITICAL, "certificate", "no links to other controllers: %s",
+                    own->trouble);
+    else if (own->trouble[0] != '\0')
+        add_problem(view, STATE_WARNING, "certificate", "the one before stays in use: %s",
+                    own->trouble);
+    if (own->ca.len > 0 && days < 0)
+        add_problem(view, STATE_CRITICAL, "certificate", "it has ended: ephorctl cluster renew");
+    else if (own->ca.len > 0 && days < PKI_WARN_DAYS)
+        add_problem(view, days < PKI_ALARM_DAYS ? STATE_CRITICAL : STATE_WARNING, "certificate",
+                    "it ends in %lld days: ephorctl cluster renew", (long long)days);
+}
+
 static void find_own_problems(struct view *view)
 {
     const struct feed *feed = view->feed;
@@ -119,6 +160,7 @@ static void find_own_problems(struct view *view)
     if (!feed->is_storage_ok)
         add_problem(view, STATE_CRITICAL, "storage", "%s; nothing new is decided",
                     feed->storage_text);
+    find_certificate_problem(view);
     if (!feed->is_calm)
         add_problem(view, STATE_WARNING, "ephor", "only watches for a while: %s", feed->calm_text);
     if (feed->has_reloaded && !feed->is_reload_ok)

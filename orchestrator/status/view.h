@@ -50,6 +50,12 @@ const char *view_active_node(const struct view *view, int32_t service);
 /* May this controller take requests of people now? Writes why not. */
 bool view_is_ready(const struct feed *feed, char text[ERR_TEXT_SIZE]);
 
+/* The certificate of a controller, as this one knows it; NULL: not known. */
+const Ephor__Certificate *view_certificate(const struct feed *feed, uint32_t id);
+
+/* Whole days until it ends; negative: it has ended. */
+int64_t view_days_left(const Ephor__Certificate *certificate, int64_t now_wall_ms);
+
 /* "2026-11-23T10:00:00.000Z"; "" for 0. */
 const char *view_iso_time(int64_t wall_ms, char dst[40]);
 

@@ -73,6 +73,42 @@ static inline void play_state(struct play *play, bool storage_ok)
     play_message(play, EPHOR__MESSAGE__BODY_FEED_STATE, &state.base);
 }
 
+/* This controller (1, c1) and another one (2, c2), with the seconds that their certificates have
+ * left (0: it is not known) and what is wrong with the own one. */
+static inline void play_certificates(struct play *play, int64_t own_s, int64_t other_s,
+                                     const char *trouble, const char *link)
+{
+    static uint8_t ca[32] = {0xab, 0xcd};
+    Ephor__FeedState state = EPHOR__FEED_STATE__INIT;
+    Ephor__Membership members = EPHOR__MEMBERSHIP__INIT;
+    Ephor__ClusterMember c1 = EPHOR__CLUSTER_MEMBER__INIT, c2 = EPHOR__CLUSTER_MEMBER__INIT;
+    Ephor__ClusterMember *list[] = {&c1, &c2};
+    Ephor__FeedPeer peer = EPHOR__FEED_PEER__INIT, *peers[] = {&peer};
+    Ephor__Certificate own = EPHOR__CERTIFICATE__INIT, other = EPHOR__CERTIFICATE__INIT;
+    int64_t now_s = (NOW_WALL_MS + play->at_ms + 5000) / 1000;
+    c1.id = play->feed.controller = 1;
+    c2.id = peer.id = 2;
+    c1.name = (char *)(uintptr_t) "c1";
+    c2.name = (char *)(uintptr_t) "c2";
+    peer.connected = true;
+    peer.text = (char *)(uintptr_t)link;
+    own.expires_s = now_s + own_s;
+    other.expires_s = now_s + other_s;
+    own.trouble = (char *)(uintptr_t)trouble;
+    own.ca.data = other.ca.data = ca;
+    own.ca.len = own_s > 0 ? sizeof(ca) : 0;
+    other.ca.len = sizeof(ca);
+    members.members = list;
+    members.n_members = 2;
+    state.members = &members;
+    state.peers = peers;
+    state.n_peers = 1;
+    state.storage_ok = state.calm = state.leading = true;
+    state.certificate = &own;
+    peer.certificate = other_s != 0 ? &other : NULL;
+    play_message(play, EPHOR__MESSAGE__BODY_FEED_STATE, &state.base);
+}
+
 static inline void play_opinion(struct play *play, uint32_t check, int state, const char *text)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;

@@ -76,6 +76,33 @@ START_TEST(the_form_is_right)
 }
 END_TEST
 
+START_TEST(certificates_end)
+{
+    struct play play;
+    struct buf out;
+    char line[120];
+    play_open_well(&play);
+    play_certificates(&play, 1000000, 0, "", "");
+    metrics_of(&play, &out);
+    check_form(&out);
+    text_format(line, sizeof(line),
+                "ephor_certificate_expiry_timestamp_seconds{controller=\"c1\"} %lld",
+                (NOW_WALL_MS + (long long)play.at_ms + 5000) / 1000 + 1000000);
+    has_line(&out, line);
+    ck_assert_ptr_null(strstr(buf_string(&out), "{controller=\"c2\"}")); /* not known yet */
+    buf_close(&out);
+    play_certificates(&play, 1000000, 2000000, "", "");
+    metrics_of(&play, &out);
+    check_form(&out);
+    text_format(line, sizeof(line),
+                "ephor_certificate_expiry_timestamp_seconds{controller=\"c2\"} %lld",
+                (NOW_WALL_MS + (long long)play.at_ms + 5000) / 1000 + 2000000);
+    has_line(&out, line);
+    buf_close(&out);
+    feed_close(&play.feed);
+}
+END_TEST
+
 START_TEST(nothing_is_known_at_first)
 {
     struct play play = {.at_ms = 0};
@@ -142,6 +169,7 @@ int main(void)
     Suite *suite = suite_create("metrics");
     TCase *tcase = tcase_create("metrics");
     tcase_add_test(tcase, the_form_is_right);
+    tcase_add_test(tcase, certificates_end);
     tcase_add_test(tcase, nothing_is_known_at_first);
     tcase_add_test(tcase, moves_and_orders_are_counted);
     tcase_add_test(tcase, states_and_switches_follow);

@@ -378,6 +378,85 @@ START_TEST(pieces_are_elements_with_their_id)
 }
 END_TEST
 
+static json_t *cluster_of(const struct play *play)
+{
+    struct view view;
+    struct buf out;
+    json_error_t e;
+    view_open(&view, play);
+    buf_init(&out, API_BODY_LIMIT);
+    api_cluster(&view, &out);
+    json_t *json = json_loadb(out.data, out.size, JSON_REJECT_DUPLICATES, &e);
+    ck_assert_msg(json != NULL, "%s at %d: %s", e.text, e.position, out.data);
+    buf_close(&out);
+    view_close(&view);
+    return json;
+}
+
+static const json_t *certificate_of(const json_t *json, size_t i)
+{
+    return json_object_get(json_array_get(json_object_get(json, "members"), i), "certificate");
+}
+
+static long long days_of(const json_t *certificate)
+{
+    return (long long)json_integer_value(json_object_get(certificate, "days_left"));
+}
+
+enum { DAY_S = 86400 };
+
+START_TEST(the_days_of_certificates_are_told)
+{
+    struct play play;
+    play_open_well(&play);
+    play_certificates(&play, 100 * DAY_S, 0, "", "");
+    json_t *json = cluster_of(&play);
+    ck_assert_int_eq(days_of(json_object_get(json, "certificate")), 100);
+    ck_assert_int_eq(days_of(certificate_of(json, 0)), 100);
+    ck_assert_ptr_null(certificate_of(json, 1));
+    ck_assert_str_eq(text_at(json, "members", 1, "link"), "up");
+    ck_assert_int_eq(
+        strncmp(json_string_value(json_object_get(certificate_of(json, 0), "ca")), "abcd00", 6), 0);
+    json_decref(json);
+    play_certificates(&play, 100 * DAY_S, -1, "it is bad", "nobody takes it");
+    json = cluster_of(&play);
+    ck_assert_int_eq(days_of(certificate_of(json, 1)), -1);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(json, "certificate"), "problem")),
+        "it is bad");
+    ck_assert_str_eq(text_at(json, "members", 1, "link"),
+                     "up, but not with this controller's newest certificate: nobody takes it");
+    json_decref(json);
+    feed_close(&play.feed);
+}
+END_TEST
+
+START_TEST(the_end_of_a_certificate_is_a_problem)
+{
+    static const struct {
+        int64_t left_s;
+        const char *trouble, *state, *says;
+    } cases[] = {
+        {31 * DAY_S, "", "ok", "(null)"},
+        {30 * DAY_S - 1, "", "warning", "it ends in 29 days: ephorctl cluster renew"},
+        {7 * DAY_S, "", "warning", "it ends in 7 days: ephorctl cluster renew"},
+        {7 * DAY_S - 1, "", "critical", "it ends in 6 days: ephorctl cluster renew"},
+        {100 * DAY_S, "bad", "warning", "the one before stays in use: bad"},
+        {-5, "it expired", "critical", "no links to other controllers: it expired"},
+    };
+    struct play play;
+    play_open_well(&play);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        play_certificates(&play, cases[i].left_s, 0, cases[i].trouble, "");
+        json_t *json = status_of(&play);
+        ck_assert_str_eq(json_string_value(json_object_get(json, "state")), cases[i].state);
+        ck_assert_str_eq(text_at(json, "problems", 0, "text"), cases[i].says);
+        json_decref(json);
+    }
+    feed_close(&play.feed);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view");
@@ -394,6 +473,8 @@ int main(void)
     tcase_add_test(tcase, old_lines_make_room);
     tcase_add_test(tcase, facts_that_are_known_are_left_out);
     tcase_add_test(tcase, pieces_are_elements_with_their_id);
+    tcase_add_test(tcase, the_days_of_certificates_are_told);
+    tcase_add_test(tcase, the_end_of_a_certificate_is_a_problem);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
