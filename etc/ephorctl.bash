@@ -52,11 +52,11 @@ _ephorctl() {
     maintenance) choices="$(_ephorctl_names nodes) --off --reason $global" ;;
     cluster)
         case $prev in
-        join | restore) _filedir && return ;;
+        join | restore | trust) _filedir && return ;;
         esac
-        choices="status init add join promote remove transfer renew log backup restore
+        choices="status init add join promote remove transfer renew trust log backup restore
             recover --dir --state-dir --out --learner --witness --yes --lines --ca-key --days
-            --consistent $global"
+            --new-ca --drop-old --consistent $global"
         ;;
     config)
         if [[ $prev == check ]]; then

@@ -25,6 +25,7 @@ struct ctl {
     const char *kind;                  /* of a new controller */
     const char *ca_key;                /* NULL = the cluster directory's */
     int64_t days;                      /* 0 = as many as usual */
+    bool wants_new_ca, drops_old;
     /* operands */
     int operand_count;
     char **operands;
@@ -99,6 +100,7 @@ int ask_cluster_promote(const struct ctl *ctl);
 int ask_cluster_transfer(const struct ctl *ctl);
 int show_cluster_log(const struct ctl *ctl);
 int cluster_renew(const struct ctl *ctl);
+int cluster_trust(const struct ctl *ctl);
 int cluster_backup(const struct ctl *ctl);
 int cluster_restore(const struct ctl *ctl);
 int cluster_recover(const struct ctl *ctl);

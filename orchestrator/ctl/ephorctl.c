@@ -38,6 +38,8 @@ enum takes {
     TAKES_KIND = 1 << 13,
     TAKES_CA_KEY = 1 << 14,
     TAKES_DAYS = 1 << 15,
+    TAKES_NEW_CA = 1 << 16,
+    TAKES_DROP_OLD = 1 << 17,
 };
 
 static const struct subcommand {
@@ -65,10 +67,10 @@ static const struct subcommand {
      check_config},
     {"cluster", "cluster VERB [ARGUMENT]...",
      "the controllers: status, init, add, join, promote, remove, transfer, renew,\n"
-     "          log, backup, restore, recover",
+     "          trust, log, backup, restore, recover",
      1, 3,
      TAKES_YES | TAKES_REASON | TAKES_COUNT | TAKES_DIR | TAKES_STATE_DIR | TAKES_OUT | TAKES_KIND |
-         TAKES_CA_KEY | TAKES_DAYS | TAKES_CONSISTENT,
+         TAKES_CA_KEY | TAKES_DAYS | TAKES_NEW_CA | TAKES_DROP_OLD | TAKES_CONSISTENT,
      run_cluster},
     {"version", "version", "print the version", 0, 0, 0, show_version},
 };
@@ -91,6 +93,8 @@ enum option_value {
     OPT_WITNESS,
     OPT_CA_KEY,
     OPT_DAYS,
+    OPT_NEW_CA,
+    OPT_DROP_OLD,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -116,6 +120,8 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"witness", no_argument, NULL, OPT_WITNESS},
                                         {"ca-key", required_argument, NULL, OPT_CA_KEY},
                                         {"days", required_argument, NULL, OPT_DAYS},
+                                        {"new-ca", no_argument, NULL, OPT_NEW_CA},
+                                        {"drop-old", no_argument, NULL, OPT_DROP_OLD},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -240,6 +246,14 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
     case OPT_DAYS:
         *given |= TAKES_DAYS;
         return read_number(optarg, DAYS_MAX, &ctl->days) ? -1 : CTL_USAGE;
+    case OPT_NEW_CA:
+        *given |= TAKES_NEW_CA;
+        ctl->wants_new_ca = true;
+        return -1;
+    case OPT_DROP_OLD:
+        *given |= TAKES_DROP_OLD;
+        ctl->drops_old = true;
+        return -1;
     case 'h':
         print_help();
         return CTL_OK;
@@ -254,9 +268,10 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {
-        "watch",  "exit-code", "follow", "lines",     "object", "to",      "wait",   "yes",
-        "reason", "off",       "dir",    "state-dir", "out",    "learner", "ca-key", "days"};
+    static const char *const names[] = {"watch", "exit-code", "follow",  "lines",   "object",
+                                        "to",    "wait",      "yes",     "reason",  "off",
+                                        "dir",   "state-dir", "out",     "learner", "ca-key",
+                                        "days",  "new-ca",    "drop-old"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];

@@ -90,7 +90,7 @@ if ./ephorctl --socket "$work/ctl.sock" status | grep -q "$(printf '\033\|\302\2
     failed=$((failed + 1))
 fi
 
-# Certificates, without the daemon.
+# Certificates: all but the last step works without asking.
 dir=$work/cluster other=$work/other
 run 1 'has no cluster.json' cluster renew --dir "$dir"
 run 0 'holds the keys of a new cluster' cluster init c1 192.0.2.1 --dir "$dir"
@@ -103,6 +103,16 @@ run 1 'is empty' cluster renew --dir "$dir" --ca-key - # its input is empty here
 run 1 'No such file' cluster renew --dir "$dir" --ca-key "$work/none"
 run 0 'holds the keys' cluster init c1 192.0.2.1 --dir "$other"
 run 1 'it is the key of no CA that is trusted here' cluster renew --dir "$dir" --ca-key "$other/ca.key"
+run 2 'makes a CA and no certificate' cluster renew --new-ca --days 3 --dir "$dir"
+run 0 'is the key of a new CA' cluster renew --new-ca --dir "$dir"
+run 4 'not signed by the newest CA' cluster trust --drop-old --dir "$dir"
+run 0 'trusts the CAs of' cluster trust "$other/ca.crt" --dir "$dir"
+run 1 'not one of a CA' cluster trust "$other/controller.crt" --dir "$dir"
+run 0 'is renewed' cluster renew --dir "$dir" --ca-key "$other/ca.key"
+run 4 'does not know the members' cluster trust --drop-old --dir "$dir"
+run 0 'trusts the newest CA only' cluster trust --drop-old --yes --dir "$dir"
+run 2 'usage: ephorctl cluster trust' cluster trust --dir "$dir"
+run 2 'usage: ephorctl cluster trust' cluster trust "$other/ca.crt" --drop-old --dir "$dir"
 run 2 'is not a number' cluster renew --days 0 --dir "$dir"
 
 # Usage.
