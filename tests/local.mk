@@ -3,7 +3,7 @@ noinst_PROGRAMS += tests/tools/vipwatch
 tests_tools_vipwatch_SOURCES = tests/tools/vipwatch.c
 
 EXTRA_DIST += \
-	tests/lab/bad_input.py tests/lab/cluster.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
+	tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
 	tests/lab/measure.py tests/lab/operate.py tests/lab/quorum.py tests/lab/run.py tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 
