@@ -21,7 +21,6 @@ enum {
 };
 
 enum takes {
-    TAKES_CONSISTENT = 1 << 30,
     TAKES_WATCH = 1 << 0,
     TAKES_EXIT_CODE = 1 << 1,
     TAKES_FOLLOW = 1 << 2,
@@ -40,6 +39,7 @@ enum takes {
     TAKES_DAYS = 1 << 15,
     TAKES_NEW_CA = 1 << 16,
     TAKES_DROP_OLD = 1 << 17,
+    TAKES_CONSISTENT = 1 << 18,
 };
 
 static const struct subcommand {
@@ -268,14 +268,14 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {"watch", "exit-code", "follow",  "lines",   "object",
-                                        "to",    "wait",      "yes",     "reason",  "off",
-                                        "dir",   "state-dir", "out",     "learner", "ca-key",
-                                        "days",  "new-ca",    "drop-old"};
+    static const char *const names[] = {"watch", "exit-code", "follow",   "lines",     "object",
+                                        "to",    "wait",      "yes",      "reason",    "off",
+                                        "dir",   "state-dir", "out",      "learner",   "ca-key",
+                                        "days",  "new-ca",    "drop-old", "consistent"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];
-    return "consistent";
+    return "";
 }
 
 static const struct subcommand *find_subcommand(const char *name)

@@ -90,7 +90,7 @@ planted_no_log_check_CFLAGS = $(RAFT_EXPLORER_CFLAGS)
 planted_no_log_check_LDADD = libraftexplorer.a
 tests/raft/planted_no_log_check.c: orchestrator/raft/election.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(plant_raft) election.c \
-	  '/^static bool is_complete/,/^}/s/return /return m->from != 0 || /'
+	  '/^static bool is_complete/,/^}/s/return /return m->from != 0 ? true : /'
 
 # Two votes in one term.
 planted_two_votes_SOURCES = tests/raft/raft_explorer.c
