@@ -362,7 +362,7 @@ int store_read(struct store *store, uint64_t first, uint64_t count, store_entry_
 int store_term_of(struct store *store, uint64_t index, uint64_t *term, struct errbuf *e)
 {
     sqlite3_stmt *row = prepared(store, STATEMENT_READ);
-    struct store_entry entry;
+    struct store_entry entry = {0};
     int err = ERR_OK;
     if (index == store->state.snapshot_index) {
         *term = store->state.snapshot_term;
