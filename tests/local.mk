@@ -2,8 +2,15 @@
 noinst_PROGRAMS += tests/tools/vipwatch
 tests_tools_vipwatch_SOURCES = tests/tools/vipwatch.c
 
+# A shared object without libtool; never sanitized (see there).
+noinst_PROGRAMS += tests/lab/eio.so
+tests_lab_eio_so_SOURCES = tests/lab/eio.c
+tests_lab_eio_so_CFLAGS = $(AM_CFLAGS) -fPIC -fno-sanitize=all
+tests_lab_eio_so_LDFLAGS = -shared -Wl,-z,relro -Wl,-z,now
+
 EXTRA_DIST += \
-	tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
+	tests/lab/bad_disk.py tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py \
+	tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
 	tests/lab/measure.py tests/lab/operate.py tests/lab/quorum.py tests/lab/run.py tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 

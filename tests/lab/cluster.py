@@ -25,6 +25,15 @@ class Controller:
                 [os.path.join(TOP, "etc/lab/lab.sh"), "daemon", str(self.port), self.name],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(self.lab.env, **env))
 
+    def start_on_bad_disk(self, trigger):
+        """Start it so that it can neither write nor sync its log while the file `trigger` is."""
+        self.start(LD_PRELOAD=os.path.join(self.lab.build, "tests/lab/eio.so"),
+                   EIO_IN=os.path.join(self.home, "state"), EIO_WHILE=trigger,
+                   ASAN_OPTIONS=self.lab.env["ASAN_OPTIONS"] + ":verify_asan_link_order=0")
+
+    def storage_ok(self):
+        return self.cluster().get("log", {}).get("storage_ok")
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -16,7 +16,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import bad_input  # noqa: E402,F401  adds its scenarios
+import bad_disk  # noqa: E402,F401  adds its scenarios
+import bad_input  # noqa: E402,F401
 import certificates  # noqa: E402,F401
 import failover  # noqa: E402,F401
 import operate  # noqa: E402,F401
