@@ -1,6 +1,7 @@
 """Scenarios of a disk that gives I/O errors (eio.c): whoever has it steps aside, the others go on."""
 import os
 import signal
+import sqlite3
 
 from lab import claim, wait_for
 from quorum import Clerk, check_history
@@ -96,3 +97,25 @@ def a_leader_with_io_errors_is_replaced(lab):
     clerk.end()
     check_history(cluster, clerk)
     cluster.service_is("n1")
+
+
+@scenario(controllers=3, seconds=30)
+def damage_that_comes_to_light_later_is_repaired(lab):
+    """A row is damaged under a running follower; it is read again when the disk has failed. The
+    quorum process starts anew and has all of it back."""
+    cluster = lab.cluster
+    victim = cluster.follower()
+    for i in range(6):
+        cluster.leader().ctl("pause" if i % 2 else "resume", check=False)
+    disk = BadDisk(victim)
+    with disk:
+        log = sqlite3.connect(os.path.join(victim.home, "state", "log.db"))
+        log.execute("UPDATE log SET bytes = zeroblob(length(bytes)) "
+                    "WHERE idx = (SELECT max(idx) - 3 FROM log)")
+        log.commit()
+        log.close()
+    victim.in_log("starting anew, to repair it from the other controllers")
+    victim.in_log("an entry is damaged in .* is fetched again from the other controllers")
+    wait_for("all is back", lambda: "repaired_up_to" not in victim.cluster()
+             .get("log", {"repaired_up_to": 0}), 20)
+    cluster.agree()
