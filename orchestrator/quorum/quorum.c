@@ -313,7 +313,7 @@ static void on_storage(void *data, int err, const char *text)
     peers_send_state(q);
     if (err == ERR_CORRUPT && !cluster_is_alone(q)) {
         log_warning("storage", "starting anew, to repair it from the other controllers");
-        loop_stop(q->loop);
+        process_restart(q->process);
     }
 }
 

@@ -15,6 +15,7 @@ struct process {
     struct link *control;
     struct timer *alive;
     struct timer *stop_limit;
+    struct timer *restart;
     const struct process_ops *ops;
     void *data;
     Ephor__Role role;
@@ -84,6 +85,18 @@ static void stop_process(struct process *process)
         loop_stop(process->loop);
 }
 
+static void on_restart(void *data)
+{
+    struct process *process = data;
+    process->status = 1;
+    stop_process(process);
+}
+
+void process_restart(struct process *process)
+{
+    timer_start(process->restart, 0, 0);
+}
+
 static void setup_process(struct process *process, const Ephor__Setup *setup)
 {
     struct errbuf e = {.text = ""};
@@ -136,10 +149,12 @@ int process_run(Ephor__Role role, uint32_t instance, int control_fd, const struc
     process.control = link_new(process.loop, control_fd, &control_ops, &process);
     process.alive = timer_new(process.loop, on_alive, &process);
     process.stop_limit = timer_new(process.loop, on_stop_limit, &process);
+    process.restart = timer_new(process.loop, on_restart, &process);
     timer_start(process.alive, ALIVE_MS, ALIVE_MS);
     loop_run(process.loop);
     timer_free(process.alive);
     timer_free(process.stop_limit);
+    timer_free(process.restart);
     link_free(process.control);
     process.control = NULL;
     loop_free(process.loop);

@@ -95,7 +95,9 @@ class Lab:
         self.env = dict(os.environ, LAB_PREFIX=prefix, NO_COLOR="1",
                         EPHORD=os.path.join(build, "ephord"),
                         LISTEN_EXEC=os.path.join(build, "etc/lab/listen_exec"),
-                        ASAN_OPTIONS="detect_leaks=1")
+                        ASAN_OPTIONS="detect_leaks=1",
+                        LSAN_OPTIONS="print_suppressions=0:suppressions=" +
+                        os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp"))
 
     def lab(self, *args, check=True):
         command = [os.path.join(TOP, "etc/lab/lab.sh"), *map(str, args)]
