@@ -232,9 +232,8 @@ static int write_hard_state(struct store *store, struct store_state *state)
 /* What damage took is back, or replaced by what was agreed since. */
 static bool has_all_back(const struct store_state *state)
 {
-    return state->lost_index != 0 &&
-           (state->last_term > state->lost_term ||
-            (state->last_term == state->lost_term && state->last_index >= state->lost_index));
+    return state->lost_index != 0 && store_log_reaches(state->last_index, state->last_term,
+                                                       state->lost_index, state->lost_term);
 }
 
 static int write_all(struct store *store, const struct store_write *write, struct store_state *next,

@@ -88,7 +88,8 @@ void store_close(struct store *store); /* NULL is fine */
  * them, or without the snapshot and all entries; the other controllers have them, too. Only if it
  * has others (`voters`), its hard state is whole and its last entry is, so that what it had is
  * known: state.lost_*, until the log reaches as far again. A copy of the file stays beside it as
- * log.db.damaged, if there is room. `said`: what was done. ERR_CORRUPT: nothing was changed. */
+ * log.db.damaged, if there is room. Entries that the snapshot has, too, go in any case, and are not
+ * missed. `said`: what was done. ERR_CORRUPT: nothing was changed. */
 int store_repair(const char *dir, uint32_t controller, struct errbuf *said, struct errbuf *e);
 
 /* As of the last successful write. */

@@ -99,8 +99,7 @@ static void remember(struct repair *repair)
 {
     struct store_state *state = &repair->state;
     const struct store_entry *last = &repair->last;
-    if (state->lost_term > last->term ||
-        (state->lost_term == last->term && state->lost_index > last->index))
+    if (store_log_reaches(state->lost_index, state->lost_term, last->index, last->term))
         return;
     state->lost_index = last->index;
     state->lost_term = last->term;

@@ -34,6 +34,11 @@ uint64_t store_checksum_of_snapshot(const struct store_snapshot *snapshot)
     return checksum(snapshot->index, snapshot->term, 0, snapshot->bytes, snapshot->size);
 }
 
+bool store_log_reaches(uint64_t index, uint64_t term, uint64_t than_index, uint64_t than_term)
+{
+    return term > than_term || (term == than_term && index >= than_index);
+}
+
 /* Never 0, which a file of the first version has. */
 uint64_t store_checksum_of_hard_state(const struct store_state *state)
 {

@@ -12,6 +12,10 @@ uint64_t store_checksum_of_entry(const struct store_entry *entry);
 uint64_t store_checksum_of_snapshot(const struct store_snapshot *snapshot);
 uint64_t store_checksum_of_hard_state(const struct store_state *state);
 
+/* Is a log that ends with the first entry at least as complete as one that ends with the other, as
+ * an election would judge (raft/trail.h)? */
+bool store_log_reaches(uint64_t index, uint64_t term, uint64_t than_index, uint64_t than_term);
+
 /* The entry in the present row of a statement that selects idx, term, kind, checksum, bytes; bytes
  * are borrowed until the next step. ERR_CORRUPT if it is not what was written. */
 int store_verify_entry(sqlite3_stmt *row, const char *path, struct store_entry *entry,

@@ -34,8 +34,7 @@ void process_send(struct process *process, const Ephor__Message *m, int fd);
 void process_ready(struct process *process);
 void process_done(struct process *process);
 
-/* End as if told to, behind this turn of the loop, and with status 1: the supervisor begins anew.
- */
+/* End as if told to, behind this turn of the loop, with status 1: the supervisor begins anew. */
 void process_restart(struct process *process);
 
 /* "supervisor" "checker" "quorum" "actor" "status" */

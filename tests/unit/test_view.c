@@ -17,19 +17,24 @@ static void view_open(struct view *view, const struct play *play)
     ck_assert_int_eq(view_init(view, &play->feed, NOW_WALL_MS + play->at_ms + 5000), ERR_OK);
 }
 
-static json_t *status_of(const struct play *play)
+static json_t *json_of(const struct play *play, void (*api)(const struct view *, struct buf *))
 {
     struct view view;
     struct buf out;
     json_error_t e;
     view_open(&view, play);
     buf_init(&out, API_BODY_LIMIT);
-    api_status(&view, &out);
+    api(&view, &out);
     json_t *json = json_loadb(out.data, out.size, JSON_REJECT_DUPLICATES, &e);
     ck_assert_msg(json != NULL, "%s at %d: %s", e.text, e.position, out.data);
     buf_close(&out);
     view_close(&view);
     return json;
+}
+
+static json_t *status_of(const struct play *play)
+{
+    return json_of(play, api_status);
 }
 
 static const char *text_at(const json_t *json, const char *a, size_t i, const char *b)
@@ -380,17 +385,7 @@ END_TEST
 
 static json_t *cluster_of(const struct play *play)
 {
-    struct view view;
-    struct buf out;
-    json_error_t e;
-    view_open(&view, play);
-    buf_init(&out, API_BODY_LIMIT);
-    api_cluster(&view, &out);
-    json_t *json = json_loadb(out.data, out.size, JSON_REJECT_DUPLICATES, &e);
-    ck_assert_msg(json != NULL, "%s at %d: %s", e.text, e.position, out.data);
-    buf_close(&out);
-    view_close(&view);
-    return json;
+    return json_of(play, api_cluster);
 }
 
 static const json_t *certificate_of(const json_t *json, size_t i)
