@@ -51,8 +51,10 @@ static void carry_nodes(struct core *fresh, const struct core *old)
         *to = *core_node(old, o);
         memcpy(to->address, policy.address, sizeof(to->address));
         if (to->is_local != policy.is_local ||
-            strcmp(core_node(old, o)->address, policy.address) != 0)
+            strcmp(core_node(old, o)->address, policy.address) != 0) {
             to->reach = REACH_UNKNOWN; /* another machine, perhaps */
+            memset(to->reach_by, REACH_UNKNOWN, sizeof(to->reach_by));
+        }
         to->is_local = policy.is_local;
     }
 }
@@ -237,6 +239,8 @@ static bool runners_stay(const struct core *fresh, const struct core *old, char 
 
 static void carry_cluster(struct core *fresh, const struct core *old)
 {
+    fresh->rules = old->rules;
+    fresh->is_board_known = old->is_board_known;
     fresh->leader = old->leader;
     memcpy(fresh->leader_name, old->leader_name, sizeof(fresh->leader_name));
     fresh->is_paused = old->is_paused;
@@ -249,8 +253,7 @@ static void carry_cluster(struct core *fresh, const struct core *old)
 bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int64_t at_ms,
                 int64_t wall_ms, struct effects *effects, char *refusal)
 {
-    effects->count = effects->dropped = 0;
-    effects->has_reply = false;
+    effects_clear(effects);
     if (old != NULL && (!holders_stay(fresh, old, refusal) || !runners_stay(fresh, old, refusal)))
         return false;
     fresh->index = fresh->policy_index = index;

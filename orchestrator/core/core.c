@@ -35,6 +35,7 @@ struct core *core_init(void *block, const struct core_shape *shape)
     memset(block, 0, core_size(shape));
     core->shape = *shape;
     lay_out(core, shape);
+    core->rules = 1;
     for (int32_t i = 0; i < core_service_count(core); i++) {
         struct service *s = core_service(core, i);
         s->active = s->from = s->target = s->better = NONE;

@@ -24,6 +24,9 @@ struct opinion { /* of one controller about one check */
     int64_t since_ms;
     uint8_t state;
     bool is_known;
+    uint8_t suspect;  /* with attempts > 0: what its newest answers say instead */
+    uint8_t attempts; /* how many of them in a row */
+    uint8_t cause;    /* enum cause, of the newest answer that was told */
 };
 
 struct tally { /* scratch of verdict.c, no state */
@@ -37,7 +40,13 @@ struct check {
     char name[NAME_SIZE];
     uint8_t scope;  /* enum scope */
     bool failover;  /* may it move or restart anything */
+    bool confirm;   /* may answers of several controllers together do for one's `fall` */
     int32_t target; /* member, node or VIP by scope */
+    uint8_t agree, agree_count;     /* enum agree; of AGREE_NUMBER */
+    uint8_t vantage, vantage_count; /* enum vantage; of VANTAGE_NUMBER */
+    uint32_t vantage_names;         /* of VANTAGE_NAMES: bits of core.vantage_names */
+    uint32_t fall, rise;
+    uint64_t hash; /* of the identity: the same on every controller */
     /* state */
     struct opinion opinions[CONTROLLERS_MAX]; /* by controller id - 1 */
     uint8_t state;                            /* verdict: enum state */
@@ -56,6 +65,7 @@ struct node {
     uint8_t told;  /* the last verdict that the journal tells */
     int64_t since_ms;
     uint8_t reach; /* enum reach: can the leader's actor work on it */
+    uint8_t reach_by[CONTROLLERS_MAX]; /* enum reach: can this controller's */
     int64_t reach_since_ms;
     char reach_text[TEXT_SIZE];
     bool in_maintenance;
@@ -143,16 +153,34 @@ struct core_shape {
 };
 
 struct controller_state {
-    bool is_blind; /* it said that it cannot see; its opinions do not count */
-    bool is_not_calm;
-    char reason[TEXT_SIZE];
+    char name[NAME_SIZE];
+    bool is_member; /* of the cluster, as the board says */
+    bool looks;     /* it runs checks */
+    bool votes;     /* it may lead */
+    uint8_t presence; /* enum presence */
+    bool is_missed;   /* the journal tells that it is absent */
+    uint64_t run;     /* of its quorum process */
+    uint32_t rules;   /* the newest that it knows; 0: it has not said */
+    uint64_t file;    /* digest of the policy in its file; 0: none, or it has not said */
+    bool is_blind;    /* it said that it cannot see; its opinions do not count */
+    bool is_not_calm; /* it lagged: it does not act, and its opinions do not count */
+    char sight_reason[TEXT_SIZE];
+    char reason[TEXT_SIZE]; /* why it is not calm */
 };
+
+/* The rules that this version knows, and follows once every controller does (core.rules). */
+#ifndef CORE_RULES_MAX
+#define CORE_RULES_MAX 1
+#endif
 
 struct core {
     struct core_shape shape;
     char name[NAME_SIZE]; /* of the cluster */
     uint64_t policy_index;
+    char vantage_names[VANTAGE_NAMES_MAX][NAME_SIZE];
     /* state */
+    uint32_t rules;      /* that are followed */
+    bool is_board_known; /* who the controllers are; until then everybody who speaks counts */
     uint64_t index; /* of the last fact */
     uint64_t term;
     uint32_t leader; /* controller id, 0 = none yet */
@@ -196,10 +224,16 @@ struct effects {
     struct journal_line lines[EFFECTS_MAX];
     uint32_t count;
     uint32_t dropped; /* lines that did not fit */
+    /* Checks whose verdict changed, or about which somebody began or ceased to doubt it. */
+    uint32_t touched[EFFECTS_MAX];
+    uint32_t touched_count;
+    bool touched_all; /* more than fit: any may have been */
     bool has_reply;   /* to the request in this fact */
     bool is_accepted;
     char reply[LINE_SIZE];
 };
+
+void effects_clear(struct effects *effects);
 
 /* ---- making a state */
 
@@ -231,6 +265,28 @@ void core_step(struct core *core, const struct fact *fact, struct effects *effec
 
 /* When the leader has to propose the next tick, in core time; NEVER_MS = not by itself. */
 int64_t core_next_deadline(const struct core *core);
+
+/* ---- who looks from where */
+
+/* Does the controller in this seat (1 to CONTROLLERS_MAX) run this check? rank of count: its place
+ * among those who do, for staggering; both are 0 if it does not. */
+struct outlook {
+    uint32_t rank, count;
+};
+bool core_looks(const struct core *core, int32_t check, uint32_t seat, struct outlook *outlook);
+
+/* Does somebody's newest answer contradict the verdict, so that all should look at once? */
+bool core_is_doubted(const struct core *core, int32_t check);
+
+/* Do the opinions of this seat count at present? */
+bool core_sees(const struct core *core, uint32_t seat);
+
+/* Have enough controllers come forward since the leader changed (rule 20)? Both counts may be
+ * NULL. */
+bool core_is_gathered(const struct core *core, uint32_t *there, uint32_t *awaited);
+
+/* A voter whose actor can work on every node that the leader's can, and on more; 0: none. */
+uint32_t core_better_leader(const struct core *core);
 
 /* ---- orders: all that is owed now, re-derivable at any time */
 

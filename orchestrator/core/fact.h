@@ -19,6 +19,8 @@ enum fact_kind {
     FACT_SIGHT,
     FACT_REACH,
     FACT_CALM,
+    FACT_BOARD,
+    FACT_PRESENCE,
 };
 
 enum verb { VERB_FAILOVER, VERB_PAUSE, VERB_RESUME, VERB_MAINTENANCE_ON, VERB_MAINTENANCE_OFF };
@@ -27,6 +29,16 @@ struct opinion_change {
     uint32_t check;
     enum state state;
     const char *text;
+    enum state suspect; /* what the newest answers say, while they contradict the opinion */
+    uint32_t attempts;  /* how many of them in a row; 0: they do not */
+    enum cause cause;   /* of the newest answer */
+};
+
+struct seat {      /* one place of the board, by controller id - 1 */
+    bool is_taken; /* by a member of the cluster */
+    bool looks;    /* it runs checks: it is no witness */
+    bool votes;    /* it may lead: neither a learner nor a witness */
+    const char *name;
 };
 
 /* All pointers are borrowed for the step. Strings are never NULL. */
@@ -65,6 +77,7 @@ struct fact {
             const char *reason;
         } sight;
         struct {
+            uint32_t controller; /* whose actor says it; 0: the leader's */
             const char *node;
             bool reachable;
             const char *text;
@@ -74,6 +87,17 @@ struct fact {
             bool calm;
             const char *reason;
         } calm;
+        struct {
+            const struct seat *seats; /* CONTROLLERS_MAX of them */
+        } board;
+        struct {
+            uint32_t controller;
+            bool is_there; /* it says so itself; false: the leader has not heard it for too long */
+            uint64_t run;  /* of its quorum process: another one has to look anew */
+            uint32_t rules; /* the newest rules that it knows */
+            uint64_t file;  /* digest of the policy in its file; 0: none */
+            const char *text;
+        } presence;
     };
 };
 

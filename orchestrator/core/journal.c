@@ -6,6 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+void effects_clear(struct effects *effects)
+{
+    effects->count = effects->dropped = 0;
+    effects->touched_count = 0;
+    effects->touched_all = false;
+    effects->has_reply = false;
+}
+
 void journal_add(struct effects *effects, enum severity severity, enum event event,
                  const char *object, const char *fmt, ...)
 {

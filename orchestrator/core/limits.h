@@ -21,6 +21,9 @@
 #ifndef CONTROLLERS_MAX
 #define CONTROLLERS_MAX 9 /* controller ids are 1 to 9; at most 7 of them vote */
 #endif
+#ifndef VANTAGE_NAMES_MAX
+#define VANTAGE_NAMES_MAX 32 /* controllers that `vantage` lists of one policy may name */
+#endif
 #ifndef BUDGET_MAX
 #define BUDGET_MAX 8 /* remembered restarts or moves; the largest budget one can configure */
 #endif
@@ -31,6 +34,8 @@
 #define LINE_SIZE 256 /* text of one journal line */
 #endif
 
+/* More contradicting answers in a row are not told apart; as many as `fall` may be. */
+#define ATTEMPTS_MAX 100
 /* The deadline of an order beyond its command's own timeout: reaching the node and hearing back. */
 #define ORDER_SLACK_MS 3000
 /* A grant not confirmed in this time is taken back. */

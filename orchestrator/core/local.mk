@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	orchestrator/core/adopt.c \
+	orchestrator/core/board.c orchestrator/core/board.h \
 	orchestrator/core/budget.c orchestrator/core/budget.h \
 	orchestrator/core/core.c orchestrator/core/core.h \
 	orchestrator/core/decide.c orchestrator/core/decide.h \
@@ -16,5 +17,6 @@ libcore_a_SOURCES = \
 	orchestrator/core/restart.c orchestrator/core/restart.h \
 	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
 	orchestrator/core/step.c \
+	orchestrator/core/vantage.c \
 	orchestrator/core/verdict.c orchestrator/core/verdict.h \
 	orchestrator/core/words.c orchestrator/core/words.h

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SNAPSHOT_VERSION = 1 };
+enum { SNAPSHOT_VERSION = 2 };
 static const uint8_t magic[4] = {'E', 'P', 'H', SNAPSHOT_VERSION};
 
 enum visit_mode { VISIT_COUNT, VISIT_WRITE, VISIT_READ };
@@ -130,6 +130,23 @@ static void visit_budget(struct visit *v, struct budget *budget)
         visit_time(v, &budget->at_ms[i]);
 }
 
+static void visit_controller(struct visit *v, struct controller_state *c)
+{
+    visit_text(v, c->name, sizeof(c->name));
+    visit_bool(v, &c->is_member);
+    visit_bool(v, &c->looks);
+    visit_bool(v, &c->votes);
+    visit_u8(v, &c->presence, PRESENCE_ABSENT + 1);
+    visit_bool(v, &c->is_missed);
+    visit_u64(v, &c->run);
+    visit_u32(v, &c->rules);
+    visit_u64(v, &c->file);
+    visit_bool(v, &c->is_blind);
+    visit_bool(v, &c->is_not_calm);
+    visit_text(v, c->sight_reason, sizeof(c->sight_reason));
+    visit_text(v, c->reason, sizeof(c->reason));
+}
+
 static void visit_head(struct visit *v, struct core *core)
 {
     visit_u64(v, &core->index);
@@ -144,11 +161,10 @@ static void visit_head(struct visit *v, struct core *core)
     visit_time(v, &core->paused_since_ms);
     visit_text(v, core->paused_author, sizeof(core->paused_author));
     visit_text(v, core->paused_reason, sizeof(core->paused_reason));
-    for (int i = 0; i < CONTROLLERS_MAX; i++) {
-        visit_bool(v, &core->controllers[i].is_blind);
-        visit_bool(v, &core->controllers[i].is_not_calm);
-        visit_text(v, core->controllers[i].reason, sizeof(core->controllers[i].reason));
-    }
+    visit_u32(v, &core->rules);
+    visit_bool(v, &core->is_board_known);
+    for (int i = 0; i < CONTROLLERS_MAX; i++)
+        visit_controller(v, &core->controllers[i]);
 }
 
 static void visit_node(struct visit *v, struct node *node)
@@ -157,6 +173,8 @@ static void visit_node(struct visit *v, struct node *node)
     visit_u8(v, &node->told, STATE_UNKNOWN + 1);
     visit_time(v, &node->since_ms);
     visit_u8(v, &node->reach, REACH_DOWN + 1);
+    for (int i = 0; i < CONTROLLERS_MAX; i++)
+        visit_u8(v, &node->reach_by[i], REACH_DOWN + 1);
     visit_time(v, &node->reach_since_ms);
     visit_text(v, node->reach_text, sizeof(node->reach_text));
     visit_bool(v, &node->in_maintenance);
@@ -182,14 +200,21 @@ static void visit_member(struct visit *v, struct member *m)
     visit_time(v, &m->avoid_until_ms);
 }
 
+static void visit_opinion(struct visit *v, struct opinion *o)
+{
+    visit_u8(v, &o->state, STATE_UNKNOWN + 1);
+    visit_time(v, &o->since_ms);
+    visit_u8(v, &o->suspect, STATE_UNKNOWN + 1);
+    visit_u8(v, &o->attempts, ATTEMPTS_MAX + 1);
+    visit_u8(v, &o->cause, CAUSE_COUNT);
+}
+
 static void visit_check(struct visit *v, struct check *check)
 {
     for (int i = 0; i < CONTROLLERS_MAX; i++) {
         visit_bool(v, &check->opinions[i].is_known);
-        if (check->opinions[i].is_known) {
-            visit_u8(v, &check->opinions[i].state, STATE_UNKNOWN + 1);
-            visit_time(v, &check->opinions[i].since_ms);
-        }
+        if (check->opinions[i].is_known)
+            visit_opinion(v, &check->opinions[i]);
     }
     visit_u8(v, &check->state, STATE_UNKNOWN + 1);
     visit_u8(v, &check->told, STATE_UNKNOWN + 1);

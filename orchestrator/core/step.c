@@ -3,6 +3,7 @@
 #include "orchestrator/core/core.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/board.h"
 #include "orchestrator/core/decide.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
@@ -10,18 +11,9 @@
 
 #include <string.h>
 
-static bool is_controller(uint32_t controller, struct effects *effects)
-{
-    if (controller >= 1 && controller <= CONTROLLERS_MAX)
-        return true;
-    journal_add(effects, SEVERITY_WARNING, EVENT_REFUSED, "controller", "there is no controller %u",
-                controller);
-    return false;
-}
-
 static void apply_opinions(struct core *core, const struct fact *f, struct effects *effects)
 {
-    if (!is_controller(f->opinions.controller, effects))
+    if (!board_has_seat(f->opinions.controller, effects))
         return;
     if (f->opinions.policy_index != core->policy_index) {
         journal_add(
@@ -31,81 +23,23 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
     }
     for (uint32_t i = 0; i < f->opinions.count; i++) {
         const struct opinion_change *change = &f->opinions.changes[i];
-        if (change->check >= core->shape.checks || change->state > STATE_UNKNOWN)
+        if (change->check >= core->shape.checks || change->state > STATE_UNKNOWN ||
+            change->suspect > STATE_UNKNOWN || change->cause >= CAUSE_COUNT)
             continue;
         struct check *check = core_check(core, (int32_t)change->check);
         struct opinion *opinion = &check->opinions[f->opinions.controller - 1];
         if (!opinion->is_known || opinion->state != change->state)
             opinion->since_ms = core->at_ms;
+        if (opinion->attempts > 0 || change->attempts > 0)
+            verdict_touch(effects, change->check);
         opinion->is_known = true;
         opinion->state = (uint8_t)change->state;
+        opinion->suspect = change->attempts > 0 ? (uint8_t)change->suspect : 0;
+        opinion->attempts =
+            change->attempts > ATTEMPTS_MAX ? ATTEMPTS_MAX : (uint8_t)change->attempts;
+        opinion->cause = (uint8_t)change->cause;
         text_copy(check->text, sizeof(check->text), change->text);
     }
-}
-
-static void apply_leader(struct core *core, const struct fact *f, struct effects *effects)
-{
-    if (!is_controller(f->leader.controller, effects))
-        return;
-    core->leader = f->leader.controller;
-    text_copy(core->leader_name, sizeof(core->leader_name), f->leader.name);
-    core->controllers[core->leader - 1] = (struct controller_state){0};
-    verdict_forget(core, core->leader); /* it began anew: it has to look again */
-    journal_add(effects, SEVERITY_INFO, EVENT_LEADER, core->leader_name, "leads in term %llu",
-                (unsigned long long)core->term);
-}
-
-static void apply_sight(struct core *core, const struct fact *f, struct effects *effects)
-{
-    if (!is_controller(f->sight.controller, effects))
-        return;
-    struct controller_state *c = &core->controllers[f->sight.controller - 1];
-    char name[NAME_SIZE];
-    text_format(name, sizeof(name), "controller %u", f->sight.controller);
-    verdict_forget(core, f->sight.controller);
-    if (c->is_blind == !f->sight.sees)
-        return;
-    c->is_blind = !f->sight.sees;
-    journal_add(effects, c->is_blind ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_SIGHT, name,
-                "%s%s%s", c->is_blind ? "cannot see" : "sees again", f->sight.reason[0] ? ": " : "",
-                f->sight.reason);
-}
-
-static void apply_reach(struct core *core, const struct fact *f, struct effects *effects)
-{
-    int32_t i = core_find_node(core, f->reach.node);
-    if (i == NONE) {
-        journal_add(effects, SEVERITY_INFO, EVENT_REFUSED, "reach", "there is no node '%s'",
-                    f->reach.node);
-        return;
-    }
-    struct node *node = core_node(core, i);
-    uint8_t reach = f->reach.reachable ? REACH_UP : REACH_DOWN;
-    if (node->reach == reach && strcmp(node->reach_text, f->reach.text) == 0)
-        return;
-    if (node->reach != reach)
-        node->reach_since_ms = core->at_ms;
-    node->reach = reach;
-    text_copy(node->reach_text, sizeof(node->reach_text), f->reach.text);
-    journal_add(effects, f->reach.reachable ? SEVERITY_INFO : SEVERITY_ERROR, EVENT_REACH,
-                node->name, "%s%s%s",
-                f->reach.reachable ? "can be worked on" : "cannot be worked on",
-                f->reach.text[0] ? ": " : "", f->reach.text);
-}
-
-static void apply_calm(struct core *core, const struct fact *f, struct effects *effects)
-{
-    if (!is_controller(f->calm.controller, effects))
-        return;
-    struct controller_state *c = &core->controllers[f->calm.controller - 1];
-    if (c->is_not_calm == !f->calm.calm)
-        return;
-    c->is_not_calm = !f->calm.calm;
-    text_copy(c->reason, sizeof(c->reason), f->calm.reason);
-    journal_add(effects, c->is_not_calm ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_CALM,
-                core->leader_name, "%s%s%s",
-                c->is_not_calm ? "only watches for a while" : "acts again",
-                f->calm.reason[0] ? ": " : "", f->calm.reason);
 }
 
 /* ---------------------------------------------------------------- requests of operators */
@@ -237,8 +171,7 @@ static void apply_request(struct core *core, const struct fact *f, struct effect
 
 void core_step(struct core *core, const struct fact *f, struct effects *effects)
 {
-    effects->count = effects->dropped = 0;
-    effects->has_reply = false;
+    effects_clear(effects);
     core->index = f->index;
     core->term = f->term;
     if (f->at_ms > core->at_ms)
@@ -254,19 +187,25 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
         recovery_outcome(core, f, effects);
         break;
     case FACT_LEADER:
-        apply_leader(core, f, effects);
+        board_apply_leader(core, f, effects);
         break;
     case FACT_REQUEST:
         apply_request(core, f, effects);
         break;
     case FACT_SIGHT:
-        apply_sight(core, f, effects);
+        board_apply_sight(core, f, effects);
         break;
     case FACT_REACH:
-        apply_reach(core, f, effects);
+        board_apply_reach(core, f, effects);
         break;
     case FACT_CALM:
-        apply_calm(core, f, effects);
+        board_apply_calm(core, f, effects);
+        break;
+    case FACT_BOARD:
+        board_apply(core, f, effects);
+        break;
+    case FACT_PRESENCE:
+        board_apply_presence(core, f, effects);
         break;
     }
     verdict_refresh(core, effects);

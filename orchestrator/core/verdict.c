@@ -1,5 +1,6 @@
-/* Verdicts. A check: the state that a strict majority of the controllers able to see it agree on,
- * else UNKNOWN. A node: the worst of its node checks. A member: CRITICAL when a check that may
+/* Verdicts. A check: CRITICAL if as many of the controllers able to see it say so as `agree` asks
+ * for, else what a majority of them says, else UNKNOWN. With `confirm` the newest answers of all
+ * together do for the `fall` or `rise` answers of one. A node: the worst of its node checks. A member: CRITICAL when a check that may
  * fail over, or its node, is CRITICAL. Checks without `failover` can make at most a WARNING, and
  * checks of a VIP never count for a member: they tell, they do not move. */
 #include "orchestrator/core/verdict.h"
@@ -9,22 +10,109 @@
 
 #include <string.h>
 
-static enum state verdict_of_check(const struct core *core, const struct check *check,
-                                   bool *is_known)
+bool verdict_is_worse(enum state a, enum state b)
 {
-    uint32_t votes[4] = {0};
-    uint32_t total = 0;
-    for (uint32_t c = 0; c < CONTROLLERS_MAX; c++) {
-        if (check->opinions[c].is_known && !core->controllers[c].is_blind) {
-            votes[check->opinions[c].state & 3]++;
-            total++;
-        }
+    static const int rank[] = {0, 1, 3, 2};
+    return rank[a] > rank[b];
+}
+
+void verdict_touch(struct effects *effects, uint32_t check)
+{
+    for (uint32_t i = 0; i < effects->touched_count; i++)
+        if (effects->touched[i] == check)
+            return;
+    if (effects->touched_count == EFFECTS_MAX)
+        effects->touched_all = true;
+    else
+        effects->touched[effects->touched_count++] = check;
+}
+
+enum { SETTLED = 1000 }; /* a settled opinion is worth more answers than any `fall` asks for */
+
+struct count { /* of the opinions about a check */
+    uint32_t votes[4];
+    uint32_t answers[4]; /* that speak for each state */
+    uint32_t able;       /* to see it, whether they have looked yet or not */
+    uint32_t seers;      /* that look at it, whether able to see or not */
+    bool is_known;       /* somebody has an opinion */
+    bool has_doubt;      /* somebody's newest answers contradict its opinion */
+};
+
+/* with_doubt: what the newest answers say; else the opinions, which hold until `fall` or `rise`
+ * answers have contradicted them. UNKNOWN is an abstention. */
+static struct count count_opinions(const struct core *core, int32_t i, bool with_doubt)
+{
+    const struct check *check = core_check(core, i);
+    struct count count = {.seers = 0};
+    struct outlook outlook;
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct opinion *o = &check->opinions[seat - 1];
+        if ((!core->is_board_known && !o->is_known) || !core_looks(core, i, seat, &outlook))
+            continue;
+        count.seers += core->controllers[seat - 1].presence != PRESENCE_ABSENT;
+        if (!core_sees(core, seat))
+            continue;
+        bool doubts = o->is_known && o->attempts > 0;
+        uint8_t state = with_doubt && doubts ? o->suspect : o->state;
+        count.is_known |= o->is_known;
+        count.has_doubt |= doubts;
+        if (o->is_known && state == STATE_UNKNOWN)
+            continue;
+        count.able++;
+        if (!o->is_known)
+            continue;
+        count.votes[state]++;
+        count.answers[state] += with_doubt && doubts ? o->attempts : SETTLED;
     }
-    *is_known = total > 0;
-    for (enum state state = STATE_OK; state <= STATE_UNKNOWN; state++)
-        if (votes[state] * 2 > total)
-            return state;
+    return count;
+}
+
+/* How many have to say that it is down. One vantage point alone decides nothing where there are
+ * more, unless the policy says so. */
+static uint32_t needed_for_critical(const struct check *check, const struct count *count)
+{
+    uint32_t needed = check->agree == AGREE_ALL ? count->able : count->able / 2 + 1;
+    if (check->agree == AGREE_ANY)
+        return 1;
+    if (check->agree == AGREE_NUMBER)
+        return check->agree_count;
+    return needed < 2 && count->seers >= 2 ? 2 : needed;
+}
+
+static enum state agreed(const struct check *check, const struct count *count)
+{
+    const uint32_t *votes = count->votes;
+    if (votes[STATE_CRITICAL] > 0 && votes[STATE_CRITICAL] >= needed_for_critical(check, count))
+        return STATE_CRITICAL;
+    if (2 * votes[STATE_OK] > count->able)
+        return STATE_OK;
+    if (2 * (votes[STATE_OK] + votes[STATE_WARNING]) > count->able)
+        return STATE_WARNING;
     return STATE_UNKNOWN;
+}
+
+/* Did enough answers, of all together, speak for this state in place of the verdict? */
+static bool is_confirmed(const struct check *check, enum state state, const struct count *count)
+{
+    uint32_t answers = count->answers[state];
+    if (state == STATE_UNKNOWN || !check->is_known)
+        return false;
+    if (state == STATE_WARNING)
+        answers += count->answers[STATE_OK];
+    return state == check->state ||
+           answers >= (verdict_is_worse(state, check->state) ? check->fall : check->rise);
+}
+
+static enum state verdict_of_check(const struct core *core, int32_t i, bool *is_known)
+{
+    const struct check *check = core_check(core, i);
+    struct count count = count_opinions(core, i, true);
+    *is_known = count.is_known;
+    enum state state = agreed(check, &count);
+    if (!count.has_doubt || is_confirmed(check, state, &count))
+        return state;
+    count = count_opinions(core, i, false);
+    return agreed(check, &count);
 }
 
 static enum severity severity_of(enum state state)
@@ -34,12 +122,14 @@ static enum severity severity_of(enum state state)
                                    : SEVERITY_WARNING;
 }
 
-static void refresh_check(struct core *core, struct check *check, struct effects *effects)
+static void refresh_check(struct core *core, int32_t i, struct effects *effects)
 {
+    struct check *check = core_check(core, i);
     bool is_known;
-    enum state state = verdict_of_check(core, check, &is_known);
+    enum state state = verdict_of_check(core, i, &is_known);
     check->is_known = is_known;
     if (state != check->state) {
+        verdict_touch(effects, (uint32_t)i);
         check->state = (uint8_t)state;
         check->since_ms = core->at_ms;
     }
@@ -51,13 +141,6 @@ static void refresh_check(struct core *core, struct check *check, struct effects
     }
 }
 
-/* The worse of two states for a target: CRITICAL, then UNKNOWN, WARNING, OK. */
-static bool is_worse(enum state a, enum state b)
-{
-    static const int rank[] = {0, 1, 3, 2};
-    return rank[a] > rank[b];
-}
-
 static void tally_add(struct tally *tally, const struct core *core, int32_t i)
 {
     const struct check *check = core_check(core, i);
@@ -66,7 +149,7 @@ static void tally_add(struct tally *tally, const struct core *core, int32_t i)
         state = state == STATE_OK || !check->is_known ? STATE_OK : STATE_WARNING;
     else if (!check->is_known)
         tally->is_known = false;
-    if (is_worse(state, tally->state)) {
+    if (verdict_is_worse(state, tally->state)) {
         tally->state = (uint8_t)state;
         tally->worst = i;
     }
@@ -134,10 +217,13 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
     }
 }
 
+/* Until rule 20 is satisfied every verdict stays as it was: it would be that of a few. */
 void verdict_refresh(struct core *core, struct effects *effects)
 {
+    if (!core_is_gathered(core, NULL, NULL))
+        return;
     for (int32_t i = 0; i < core_check_count(core); i++)
-        refresh_check(core, core_check(core, i), effects);
+        refresh_check(core, i, effects);
     tally_all(core);
     for (int32_t i = 0; i < core_node_count(core); i++)
         refresh_node(core, i, effects);
@@ -149,6 +235,17 @@ void verdict_forget(struct core *core, uint32_t controller)
 {
     for (int32_t i = 0; i < core_check_count(core); i++)
         core_check(core, i)->opinions[controller - 1] = (struct opinion){0};
+}
+
+bool core_is_doubted(const struct core *core, int32_t check)
+{
+    const struct check *c = core_check(core, check);
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct opinion *o = &c->opinions[seat - 1];
+        if (o->is_known && o->attempts > 0 && o->suspect != c->state && core_sees(core, seat))
+            return true;
+    }
+    return false;
 }
 
 bool verdict_needs_reach(const struct core *core, const struct service *service)

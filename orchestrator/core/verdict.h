@@ -11,6 +11,12 @@ void verdict_refresh(struct core *core, struct effects *effects);
 /* Forget what this controller thought (it began anew, or said that it cannot see). */
 void verdict_forget(struct core *core, uint32_t controller);
 
+/* Is a worse than b for a target? CRITICAL, then UNKNOWN, WARNING, OK. */
+bool verdict_is_worse(enum state a, enum state b);
+
+/* The verdict of this check changed, or somebody began or ceased to doubt it. */
+void verdict_touch(struct effects *effects, uint32_t check);
+
 /* Does anything about this service have to be worked by the actor (addresses, commands)? */
 bool verdict_needs_reach(const struct core *core, const struct service *service);
 

@@ -77,6 +77,18 @@ const char *event_name(enum event event)
     return LOOK_UP(names, event);
 }
 
+const char *cause_name(enum cause cause)
+{
+    static const char *const names[] = {CAUSE_LIST(WORD_NAME)};
+    return LOOK_UP(names, cause);
+}
+
+const char *cause_help(enum cause cause)
+{
+    static const char *const helps[] = {CAUSE_LIST(WORD_HELP)};
+    return LOOK_UP(helps, cause);
+}
+
 const char *severity_name(enum severity severity)
 {
     static const char *const names[] = {"error", "warning", "info"};

@@ -6,6 +6,30 @@
 /* Nagios codes; the verdict about a check, member, node or service. */
 enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
 
+/* What an answer to a check was like, beyond its state.
+ * X(NAME, "name", "what it means") */
+#define CAUSE_LIST(X)                                                         \
+    X(NONE, "none", "nothing is known of it")                                 \
+    X(WRONG, "wrong", "it answered, but not as it should")                    \
+    X(REFUSED, "refused", "nothing listens on the port")                      \
+    X(HUNG, "hung", "it was connected to, and gave no answer in time")        \
+    X(SILENT, "silent", "no connection in time: nothing came back")           \
+    X(UNREACHABLE, "unreachable", "the network knows no way to it")           \
+    X(BROKEN, "broken", "the connection was broken off")                      \
+    X(SLOW, "slow", "the answer was right, and late")                         \
+    X(NAME, "name", "its name does not resolve")                              \
+    X(CERTIFICATE, "certificate", "its certificate is not valid, or ends soon") \
+    X(LOCAL, "local", "the controller could not ask: its own trouble")
+
+/* How many of the controllers able to see a check must agree that it is down. */
+enum agree { AGREE_MAJORITY, AGREE_ALL, AGREE_ANY, AGREE_NUMBER };
+
+/* Which controllers run a check. */
+enum vantage { VANTAGE_ALL, VANTAGE_NUMBER, VANTAGE_NAMES };
+
+/* Whether a member of the board is there. */
+enum presence { PRESENCE_UNCONFIRMED, PRESENCE_THERE, PRESENCE_ABSENT };
+
 enum scope { SCOPE_MEMBER, SCOPE_NODE, SCOPE_VIP };
 enum run_mode { RUN_EVERYWHERE, RUN_ACTIVE };
 enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
@@ -81,7 +105,10 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(17, OPERATOR, "operator", "an operator asked for it")                                        \
     X(18, WAITING, "waiting", "waiting for the first answers about all members")                   \
     X(19, OUT_OF_REACH, "out-of-reach",                                                            \
-      "a node out of reach loses its addresses with their leases: the service leaves it")
+      "a node out of reach loses its addresses with their leases: the service leaves it")          \
+    X(20, NOT_GATHERED, "not-gathered",                                                            \
+      "a new leader acts when a majority of the controllers that see has come forward, or the "    \
+      "others were given up")
 #define EVENT_LIST(X)                                                                              \
     X(POLICY, "policy")                                                                            \
     X(LEADER, "leader")                                                                            \
@@ -98,6 +125,7 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(OPERATOR, "operator")                                                                        \
     X(SIGHT, "sight")                                                                              \
     X(CALM, "calm")                                                                                \
+    X(CONTROLLER, "controller")                                                                    \
     X(REFUSED, "refused")
 /* clang-format on */
 
@@ -137,6 +165,12 @@ enum event {
     EVENT_LIST(WORD)
 #undef WORD
 };
+enum cause {
+#define WORD(name, ...) CAUSE_##name,
+    CAUSE_LIST(WORD)
+#undef WORD
+        CAUSE_COUNT
+};
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO };
 
 const char *state_name(enum state state); /* "ok" "warning" "critical" "unknown" */
@@ -150,6 +184,8 @@ const char *result_name(enum order_result result);
 const char *rule_name(enum rule rule);
 const char *rule_help(enum rule rule);
 const char *event_name(enum event event);
+const char *cause_name(enum cause cause);
+const char *cause_help(enum cause cause);
 const char *severity_name(enum severity severity); /* "error" "warning" "info" */
 
 #endif

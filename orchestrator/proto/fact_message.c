@@ -10,6 +10,12 @@ static bool opinions_from_message(const Ephor__Opinions *m, struct fact *fact,
     for (size_t i = 0; i < m->n_changes; i++) {
         if ((unsigned)m->changes[i]->state > STATE_UNKNOWN)
             return false;
+        if ((unsigned)m->changes[i]->suspect > STATE_UNKNOWN ||
+            (unsigned)m->changes[i]->cause >= CAUSE_COUNT)
+            return false;
+        changes[i].suspect = (enum state)m->changes[i]->suspect;
+        changes[i].attempts = m->changes[i]->attempts;
+        changes[i].cause = (enum cause)m->changes[i]->cause;
         changes[i].check = m->changes[i]->check;
         changes[i].state = (enum state)m->changes[i]->state;
         changes[i].text = m->changes[i]->text;
@@ -49,14 +55,33 @@ static bool request_from_message(const Ephor__Request *m, struct fact *fact)
     return true;
 }
 
+static bool board_from_message(const Ephor__Board *m, struct fact *fact,
+                               struct seat seats[CONTROLLERS_MAX])
+{
+    for (uint32_t i = 0; i < CONTROLLERS_MAX; i++)
+        seats[i] = (struct seat){.name = ""};
+    for (size_t i = 0; i < m->n_seats; i++) {
+        const Ephor__Seat *from = m->seats[i];
+        if (from->seat < 1 || from->seat > CONTROLLERS_MAX || seats[from->seat - 1].is_taken)
+            return false;
+        seats[from->seat - 1] = (struct seat){
+            .is_taken = true, .looks = from->looks, .votes = from->votes, .name = from->name};
+    }
+    fact->kind = FACT_BOARD;
+    fact->board.seats = seats;
+    return true;
+}
+
 bool fact_has_times(const Ephor__Fact *m)
 {
     return m->at_ms >= 0 && m->at_ms <= TIME_MAX_MS && m->wall_ms >= 0 && m->wall_ms <= TIME_MAX_MS;
 }
 
 bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, struct fact *fact,
-                       struct opinion_change changes[OPINIONS_MAX])
+                       struct fact_parts *parts)
 {
+    struct opinion_change *changes = parts->changes;
+    struct seat *seats = parts->seats;
     *fact = (struct fact){.index = index, .term = term, .at_ms = m->at_ms, .wall_ms = m->wall_ms};
     if (!fact_has_times(m))
         return false;
@@ -79,6 +104,7 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         fact->sight.reason = m->sight->reason;
     } else if (m->body_case == EPHOR__FACT__BODY_REACH) {
         fact->kind = FACT_REACH;
+        fact->reach.controller = m->reach->controller;
         fact->reach.node = m->reach->node;
         fact->reach.reachable = m->reach->reachable;
         fact->reach.text = m->reach->text;
@@ -87,6 +113,16 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         fact->calm.controller = m->calm->controller;
         fact->calm.calm = m->calm->calm;
         fact->calm.reason = m->calm->reason;
+    } else if (m->body_case == EPHOR__FACT__BODY_BOARD) {
+        return board_from_message(m->board, fact, seats);
+    } else if (m->body_case == EPHOR__FACT__BODY_PRESENCE) {
+        fact->kind = FACT_PRESENCE;
+        fact->presence.controller = m->presence->controller;
+        fact->presence.is_there = m->presence->there;
+        fact->presence.run = m->presence->run;
+        fact->presence.rules = m->presence->rules;
+        fact->presence.file = m->presence->file;
+        fact->presence.text = m->presence->text;
     } else {
         return false;
     }

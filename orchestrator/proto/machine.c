@@ -106,7 +106,7 @@ static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effec
     sized = NULL;
 
 refuse:
-    effects->count = effects->dropped = 0;
+    effects_clear(effects);
     journal_add(effects, SEVERITY_ERROR, EVENT_REFUSED, "policy", "%.200s", refusal);
     journal_reply(effects, false, "%s", refusal);
     free(sized);
@@ -155,10 +155,9 @@ static bool is_first_time(struct machine *machine, const Ephor__Fact *fact)
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                    size_t size, struct effects *effects, bool *adopted)
 {
-    struct opinion_change changes[OPINIONS_MAX];
+    struct fact_parts parts;
     struct fact fact;
-    effects->count = effects->dropped = 0;
-    effects->has_reply = false;
+    effects_clear(effects);
     if (adopted != NULL)
         *adopted = false;
     machine->index = index;
@@ -180,7 +179,7 @@ void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const
             *adopted = is_new;
     } else if (machine->core == NULL) {
         journal_reply(effects, false, "no policy was adopted yet");
-    } else if (fact_from_message(message, index, term, &fact, changes)) {
+    } else if (fact_from_message(message, index, term, &fact, &parts)) {
         core_step(machine->core, &fact, effects);
     } else {
         journal_add(effects, SEVERITY_WARNING, EVENT_REFUSED, "log",

@@ -77,6 +77,25 @@ static int check_services(const Ephor__Policy *p, struct errbuf *e)
     return ERR_OK;
 }
 
+/* Who looks, and how many must agree. */
+static int check_rules(const Ephor__Policy *p, const Ephor__Check *c, struct errbuf *e)
+{
+    bool has_names = c->vantage == EPHOR__VANTAGE__VANTAGE_NAMES;
+    if ((unsigned)c->agree > EPHOR__AGREE__AGREE_NUMBER ||
+        (c->agree == EPHOR__AGREE__AGREE_NUMBER &&
+         (c->agree_count == 0 || c->agree_count > CONTROLLERS_MAX)))
+        return err_set(e, ERR_INVALID, "check %s: nobody knows how many must agree", c->id);
+    if ((unsigned)c->vantage > EPHOR__VANTAGE__VANTAGE_NAMES ||
+        (c->vantage == EPHOR__VANTAGE__VANTAGE_NUMBER &&
+         (c->vantage_count == 0 || c->vantage_count > CONTROLLERS_MAX)) ||
+        has_names != (c->n_vantage_names > 0))
+        return err_set(e, ERR_INVALID, "check %s: nobody knows who looks", c->id);
+    for (size_t i = 0; i < c->n_vantage_names; i++)
+        if (c->vantage_names[i] >= p->n_vantage_names)
+            return err_set(e, ERR_INVALID, "check %s names no controller", c->id);
+    return ERR_OK;
+}
+
 static int check_checks(const Ephor__Policy *p, struct errbuf *e)
 {
     for (size_t i = 0; i < p->n_checks; i++) {
@@ -89,6 +108,8 @@ static int check_checks(const Ephor__Policy *p, struct errbuf *e)
             return ERR_INVALID;
         if ((unsigned)c->scope > EPHOR__SCOPE__VIP || c->target >= targets)
             return err_set(e, ERR_INVALID, "check %s has no target", c->id);
+        if (check_rules(p, c, e) != ERR_OK)
+            return ERR_INVALID;
         if (c->interval_ms == 0 || c->timeout_ms == 0 || c->fall == 0 || c->rise == 0)
             return err_set(e, ERR_INVALID, "check %s has no interval, timeout, fall or rise",
                            c->id);
@@ -105,6 +126,11 @@ int policy_validate(const Ephor__Policy *p, struct errbuf *e)
         return err_set(e, ERR_LIMIT, "too many nodes, services, members, addresses or checks");
     if (check_name("cluster", p->name, NAME_SIZE, e) != ERR_OK)
         return ERR_INVALID;
+    if (p->n_vantage_names > VANTAGE_NAMES_MAX)
+        return err_set(e, ERR_LIMIT, "checks name more than %d controllers", VANTAGE_NAMES_MAX);
+    for (size_t i = 0; i < p->n_vantage_names; i++)
+        if (check_name("controller", p->vantage_names[i], NAME_SIZE, e) != ERR_OK)
+            return ERR_INVALID;
     for (size_t i = 0; i < p->n_nodes; i++)
         if (check_name("node", p->nodes[i]->name, NAME_SIZE, e) != ERR_OK)
             return ERR_INVALID;
@@ -163,9 +189,34 @@ static void fill_members(const Ephor__Policy *p, struct core *core)
     }
 }
 
+/* FNV-1a; the same everywhere and for ever, for it decides who looks. */
+static uint64_t hash_of(const char *id)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *id != '\0'; id++)
+        hash = (hash ^ (unsigned char)*id) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void fill_rules(const Ephor__Check *from, struct check *to)
+{
+    to->confirm = from->confirm;
+    to->agree = (uint8_t)from->agree;
+    to->agree_count = (uint8_t)from->agree_count;
+    to->vantage = (uint8_t)from->vantage;
+    to->vantage_count = (uint8_t)from->vantage_count;
+    for (size_t i = 0; i < from->n_vantage_names; i++)
+        to->vantage_names |= UINT32_C(1) << from->vantage_names[i];
+    to->fall = from->fall;
+    to->rise = from->rise;
+    to->hash = hash_of(from->id);
+}
+
 void policy_fill(const Ephor__Policy *p, struct core *core)
 {
     text_copy(core->name, sizeof(core->name), p->name);
+    for (size_t i = 0; i < p->n_vantage_names; i++)
+        text_copy(core->vantage_names[i], NAME_SIZE, p->vantage_names[i]);
     for (size_t i = 0; i < p->n_nodes; i++) {
         struct node *to = core_node(core, (int32_t)i);
         text_copy(to->name, sizeof(to->name), p->nodes[i]->name);
@@ -182,6 +233,7 @@ void policy_fill(const Ephor__Policy *p, struct core *core)
         to->scope = (uint8_t)p->checks[i]->scope;
         to->failover = p->checks[i]->failover;
         to->target = (int32_t)p->checks[i]->target;
+        fill_rules(p->checks[i], to);
     }
     for (size_t i = 0; i < p->n_vips; i++) {
         struct vip *to = core_vip(core, (int32_t)i);

@@ -209,8 +209,7 @@ void act_do(struct system sys, const struct plan *plan, struct action action,
 {
     struct core *core = sys.core;
     bool is_cut = action.a < plan->nodes && sys.world->is_cut[action.a];
-    effects->count = effects->dropped = 0;
-    effects->has_reply = false;
+    effects_clear(effects);
     if (action.is_accident)
         sys.world->accidents--;
     switch ((enum act)action.act) {

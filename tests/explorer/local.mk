@@ -10,10 +10,11 @@ libexplorer_a_CFLAGS = $(EXPLORER_CFLAGS)
 libexplorer_a_SOURCES = \
 	tests/explorer/act.c tests/explorer/canonical.c tests/explorer/invariants.c \
 	tests/explorer/world.c tests/explorer/world.h \
-	orchestrator/core/adopt.c orchestrator/core/budget.c orchestrator/core/core.c \
+	orchestrator/core/adopt.c orchestrator/core/board.c orchestrator/core/budget.c orchestrator/core/core.c \
 	orchestrator/core/decide.c orchestrator/core/explain.c orchestrator/core/journal.c \
 	orchestrator/core/orders.c orchestrator/core/recovery.c orchestrator/core/restart.c \
-	orchestrator/core/snapshot.c orchestrator/core/step.c orchestrator/core/verdict.c \
+	orchestrator/core/snapshot.c orchestrator/core/step.c orchestrator/core/vantage.c \
+	orchestrator/core/verdict.c \
 	orchestrator/core/words.c
 
 check_PROGRAMS += explorer

@@ -167,14 +167,55 @@ static inline void bench_wait(struct bench *b, int64_t ms)
 
 static inline void bench_say(struct bench *b, uint32_t controller, uint32_t check, enum state state)
 {
-    struct opinion_change change = {check, state, state == STATE_OK ? "fine" : "refused"};
+    struct opinion_change change = {
+        .check = check, .state = state, .text = state == STATE_OK ? "fine" : "refused"};
     bench_take(b, (struct fact){.kind = FACT_OPINIONS,
                                 .opinions = {controller, b->core->policy_index, &change, 1}});
 }
 
 static inline void bench_reach(struct bench *b, const char *node, bool is_up)
 {
-    bench_take(b, (struct fact){.kind = FACT_REACH, .reach = {node, is_up, is_up ? "" : "silent"}});
+    bench_take(b, (struct fact){.kind = FACT_REACH, .reach = {0, node, is_up, is_up ? "" : "silent"}});
+}
+
+/* The newest answers of a controller whose opinion is `state` say something else. */
+static inline void bench_doubt(struct bench *b, uint32_t controller, uint32_t check,
+                               enum state state, enum state suspect, uint32_t attempts)
+{
+    struct opinion_change change = {.check = check,
+                                    .state = state,
+                                    .text = "refused",
+                                    .suspect = suspect,
+                                    .attempts = attempts,
+                                    .cause = CAUSE_REFUSED};
+    bench_take(b, (struct fact){.kind = FACT_OPINIONS,
+                                .opinions = {controller, b->core->policy_index, &change, 1}});
+}
+
+/* The controllers are c1 to c<count>; a small letter is one without a vote, '-' a free seat, 'W' a
+ * witness: "VVV", "VVW", "VVVv". */
+static inline void bench_board(struct bench *b, const char *board)
+{
+    static const char *const names[] = {"c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"};
+    struct seat seats[CONTROLLERS_MAX];
+    for (size_t i = 0; i < CONTROLLERS_MAX; i++) {
+        char kind = i < strlen(board) ? board[i] : '-';
+        seats[i] = (struct seat){.is_taken = kind != '-',
+                                 .looks = kind != '-' && kind != 'W',
+                                 .votes = kind == 'V',
+                                 .name = names[i]};
+    }
+    bench_take(b, (struct fact){.kind = FACT_BOARD, .board = {seats}});
+}
+
+static inline void bench_presence(struct bench *b, uint32_t controller, bool is_there, uint64_t run)
+{
+    bench_take(b, (struct fact){.kind = FACT_PRESENCE,
+                                .presence = {.controller = controller,
+                                             .is_there = is_there,
+                                             .run = run,
+                                             .rules = 1,
+                                             .text = ""}});
 }
 
 static inline void bench_ask(struct bench *b, enum verb verb, const char *service, const char *node)
