@@ -1,6 +1,7 @@
 # Floor 3: checks behind one interface, and the plugins that ship with Ephor.
 noinst_LIBRARIES += libchecks.a
 libchecks_a_SOURCES = \
+	checks/cause.c checks/cause.h \
 	checks/check_ops.c checks/check_ops.h \
 	checks/http.c \
 	checks/perfdata.c checks/perfdata.h \

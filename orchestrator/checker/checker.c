@@ -31,7 +31,7 @@ static void on_adopted(struct checker *checker, const Ephor__Adopted *adopted)
         return;
     }
     size_t count = policy->n_checks;
-    int err = jobs_adopt(&checker->jobs, policy, adopted->index);
+    int err = jobs_adopt(&checker->jobs, policy, adopted->index, adopted->outlook);
     if (err != ERR_OK)
         log_error("policy", "policy %llu with %zu checks: %s, keeping the old one",
                   (unsigned long long)adopted->index, count, err_text(err));
@@ -47,6 +47,10 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
         close(fd);
     if (m->body_case == EPHOR__MESSAGE__BODY_ADOPTED)
         on_adopted(checker, m->adopted);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_OUTLOOK)
+        jobs_set_outlook(&checker->jobs, m->outlook);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_VERDICTS)
+        jobs_take_verdicts(&checker->jobs, m->verdicts);
     else if (m->body_case == EPHOR__MESSAGE__BODY_PROPOSED)
         reporter_on_proposed(&checker->reporter, m->proposed->sequence, m->proposed->err);
 }

@@ -14,15 +14,26 @@ struct job {
     bool is_gone;              /* of an earlier policy; freed when its run ends */
     struct damping opinion;
     uint8_t state; /* of the last observation */
+    uint8_t verdict; /* of the cluster, as it told last */
+    bool has_verdict;
+    uint8_t rank, seers; /* its place among the controllers that run this check */
     int64_t started_wall_ms, since_wall_ms;
     uint64_t runs, runs_by_state[4], timeouts;
     bool is_staying;                /* while a policy is being adopted: the new one has it, too, */
     const Ephor__Check *next_check; /* as this check */
     uint32_t next_number;           /* with this number */
+    uint8_t next_rank, next_seers;  /* at this place */
 };
 
 /* jobs.c: start what is due, sleep until the next. */
 void jobs_start_due(struct jobs *jobs);
+
+/* jobs.c: the opinion changed; tell it. */
+void job_tell_opinion(struct job *job);
+
+/* job_verdicts.c: take over the verdict if the newest answer says the same. True: the opinion
+ * changed. */
+bool job_agrees(struct job *job);
 
 /* job_results.c: an observation into the table; or, without a new one, what is known of the job,
  * which had old_number under the policy of old_index. */

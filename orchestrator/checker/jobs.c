@@ -1,15 +1,17 @@
 /* The jobs of one checker: the running of them. job_results.c writes what they find, jobs_adopt.c
  * exchanges them when the policy changes. */
+#include "checks/cause.h"
 #include "orchestrator/base/contract.h"
 #include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
 #include "orchestrator/checker/job.h"
+#include "orchestrator/core/words.h"
 #include "orchestrator/sys/now.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void keep_opinion_text(struct job *job, const struct observation *o)
+static void keep_text(struct job *job, const struct observation *o)
 {
     char line[RESULTS_OUTPUT_SIZE];
     text_copy(line, sizeof(line), o->output);
@@ -17,19 +19,48 @@ static void keep_opinion_text(struct job *job, const struct observation *o)
     text_copy(job->report.text, sizeof(job->report.text), line);
 }
 
+void job_tell_opinion(struct job *job)
+{
+    job->since_wall_ms = now_wall_ms();
+    job->report.state = (Ephor__State)job->opinion.state;
+    job->report.attempts = 0;
+    reporter_add(job->jobs->reporter, &job->report);
+    log_debug("opinion", "%s is %d: %s", job->check->id, job->opinion.state, job->report.text);
+}
+
+/* Where several look, a doubt is told at once: together they are sure sooner than each by itself.
+ * When it has passed, that is told, too. */
+static void tell_doubt(struct job *job, const struct observation *o)
+{
+    uint32_t attempts =
+        job->state == STATE_CRITICAL ? job->opinion.criticals : job->opinion.attempt;
+    if (!job->check->confirm || job->seers < 2 || !job->opinion.is_known)
+        return;
+    if (job->opinion.attempt == 0)
+        attempts = 0;
+    if (attempts == job->report.attempts)
+        return;
+    keep_text(job, o);
+    job->report.state = (Ephor__State)job->opinion.state;
+    job->report.suspect = (Ephor__State)job->state;
+    job->report.attempts = attempts;
+    reporter_hasten(job->jobs->reporter, &job->report);
+}
+
 static void learn(struct job *job, const struct observation *o)
 {
+    job->report.cause = cause_of(o);
     job->state = (uint8_t)o->state;
     job->runs++;
     job->runs_by_state[job->state]++;
     if (strcmp(o->reason, "timeout") == 0)
         job->timeouts++;
-    if (opinion_observe(&job->opinion, job->state, job->check->fall, job->check->rise)) {
-        job->since_wall_ms = now_wall_ms();
-        keep_opinion_text(job, o);
-        job->report.state = (Ephor__State)job->opinion.state;
-        reporter_add(job->jobs->reporter, &job->report);
-        log_debug("opinion", "%s is %d: %s", job->check->id, job->opinion.state, job->report.text);
+    if (opinion_observe(&job->opinion, job->state, job->check->fall, job->check->rise) ||
+        job_agrees(job)) {
+        keep_text(job, o);
+        job_tell_opinion(job);
+    } else {
+        tell_doubt(job, o);
     }
     job_write_observation(job, o);
 }
@@ -72,6 +103,7 @@ void jobs_start_due(struct jobs *jobs)
 {
     struct schedule_item *item;
     int64_t late_ms;
+    jobs->schedule.ahead_ms = now_wall_ms() - now_mono_ms();
     while ((item = schedule_take(&jobs->schedule, now_mono_ms(), &late_ms)) != NULL) {
         jobs_count_start(jobs, late_ms);
         start_job((struct job *)((char *)item - offsetof(struct job, item)));
@@ -95,6 +127,7 @@ int jobs_init(struct jobs *jobs, struct loop *loop, struct http_client *http,
     *jobs = (struct jobs){
         .context = {.loop = loop, .http = http}, .reporter = reporter, .checker_count = 1};
     schedule_init(&jobs->schedule, 1);
+    jobs->schedule.ahead_ms = now_wall_ms() - now_mono_ms();
     jobs->timer = timer_new(loop, on_timer, jobs);
     return jobs->timer == NULL ? ERR_NOMEM : ERR_OK;
 }
@@ -109,6 +142,8 @@ void jobs_close(struct jobs *jobs)
     timer_free(jobs->timer);
     if (jobs->policy != NULL)
         ephor__policy__free_unpacked(jobs->policy, NULL);
+    if (jobs->outlook != NULL)
+        ephor__outlook__free_unpacked(jobs->outlook, NULL);
     *jobs = (struct jobs){.count = 0};
 }
 

@@ -26,6 +26,7 @@ struct jobs {
     struct schedule schedule;
     struct timer *timer;
     Ephor__Policy *policy; /* NULL before the first one */
+    Ephor__Outlook *outlook; /* which of its checks run on this controller; NULL: all, alone */
     uint64_t policy_index;
     struct job **list; /* by check number */
     size_t count;
@@ -45,8 +46,16 @@ void jobs_close(struct jobs *jobs);
 int jobs_set_share(struct jobs *jobs, uint32_t checker_index, uint32_t checker_count,
                    uint32_t running_max);
 
-/* policy is taken, also on failure (ERR_NOMEM: the old policy stays). */
-int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index);
+/* policy is taken, also on failure (ERR_NOMEM: the old policy stays). outlook (borrowed) may be
+ * NULL. */
+int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index,
+               const Ephor__Outlook *outlook);
+
+/* Other controllers have come or gone. Ignored if it is of another policy. 0 or ERR_NOMEM. */
+int jobs_set_outlook(struct jobs *jobs, const Ephor__Outlook *outlook);
+
+/* What the cluster says of checks, and where somebody doubts it. */
+void jobs_take_verdicts(struct jobs *jobs, const Ephor__Verdicts *verdicts);
 
 /* A new table: write into it from now on (borrowed), what is known at once. */
 void jobs_set_results(struct jobs *jobs, struct results *results);

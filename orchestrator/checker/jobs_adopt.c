@@ -25,6 +25,13 @@ static bool is_same_question(const Ephor__Check *a, const Ephor__Check *b)
     like.fall = a->fall;
     like.rise = a->rise;
     like.failover = a->failover;
+    like.confirm = a->confirm;
+    like.agree = a->agree;
+    like.agree_count = a->agree_count;
+    like.vantage = a->vantage;
+    like.vantage_count = a->vantage_count;
+    like.vantage_names = a->vantage_names;
+    like.n_vantage_names = a->n_vantage_names;
     size_t size = ephor__check__get_packed_size(a);
     if (size != ephor__check__get_packed_size(&like))
         return false;
@@ -81,11 +88,32 @@ static void job_remove(struct job *job)
     check_cancel(job->run);
 }
 
-/* Does this check run here? A check without an interval is no check (and cannot be adopted). */
+/* Does this check run in this checker? A check without an interval is no check (and cannot be
+ * adopted). */
 static bool is_ours(const struct jobs *jobs, const Ephor__Policy *policy, size_t number)
 {
     return number % jobs->checker_count == jobs->checker_index && number < RESULTS_SLOTS_MAX &&
            policy->checks[number]->interval_ms > 0;
+}
+
+/* The place of this controller among those who run a check. `others` goes on with each call, for
+ * checks are asked about in order. False: it does not run here. */
+static bool find_place(const Ephor__Outlook *outlook, size_t number, size_t *others, uint8_t *rank,
+                       uint8_t *seers)
+{
+    *rank = 0;
+    *seers = 1;
+    if (outlook == NULL)
+        return true;
+    while (*others < outlook->n_others && outlook->others[*others]->check < number)
+        (*others)++;
+    const Ephor__CheckOutlook *own =
+        *others < outlook->n_others && outlook->others[*others]->check == number
+            ? outlook->others[*others]
+            : NULL;
+    *rank = (uint8_t)(own == NULL ? outlook->rank : own->rank);
+    *seers = (uint8_t)(own == NULL ? outlook->count : own->count);
+    return *seers > 0 && *rank < *seers;
 }
 
 /* The old job that goes on as this check, or a new one. NULL: out of memory. */
@@ -104,16 +132,18 @@ static struct job *job_for(const struct job_table *table, const Ephor__Check *ch
 }
 
 /* The new list. On failure what was made so far is in it. */
-static int make_list(const struct jobs *jobs, const Ephor__Policy *policy, struct job **list,
-                     size_t *count)
+static int make_list(const struct jobs *jobs, const Ephor__Policy *policy,
+                     const Ephor__Outlook *outlook, struct job **list, size_t *count)
 {
     struct job_table table;
+    size_t others = 0;
     *count = 0;
     if (table_init(&table, jobs->list, jobs->count) != ERR_OK)
         return ERR_NOMEM;
     int err = ERR_OK;
     for (size_t i = 0; i < policy->n_checks && err == ERR_OK; i++) {
-        if (!is_ours(jobs, policy, i))
+        uint8_t rank, seers;
+        if (!is_ours(jobs, policy, i) || !find_place(outlook, i, &others, &rank, &seers))
             continue;
         struct job *job = job_for(&table, policy->checks[i]);
         if (job == NULL) {
@@ -122,6 +152,8 @@ static int make_list(const struct jobs *jobs, const Ephor__Policy *policy, struc
         }
         job->next_check = policy->checks[i];
         job->next_number = (uint32_t)i;
+        job->next_rank = rank;
+        job->next_seers = seers;
         list[(*count)++] = job;
     }
     free(table.slots);
@@ -155,28 +187,52 @@ static void settle(struct jobs *jobs, struct job *job, uint64_t old_index)
     uint32_t old_number = job->report.check;
     job->is_staying = false;
     job->check = check;
+    bool is_moved = job->rank != job->next_rank || job->seers != job->next_seers;
     job->report.check = job->next_number;
+    job->rank = job->next_rank;
+    job->seers = job->next_seers;
+    job->has_verdict = false;
+    schedule_set_place(&job->item, job->rank, job->seers);
     if (job->jobs == NULL) {
         job->jobs = jobs;
         job->state = EPHOR__STATE__STATE_UNKNOWN;
         schedule_add(&jobs->schedule, &job->item, job->item.hash, interval_ms, retry_ms,
                      now_mono_ms());
     } else {
-        schedule_set_pace(&jobs->schedule, &job->item, interval_ms, retry_ms, now_mono_ms());
+        schedule_set_pace(&jobs->schedule, &job->item, interval_ms, retry_ms, is_moved,
+                          now_mono_ms());
     }
     job_write_known(job, old_number, old_index);
 }
 
-int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index)
+static Ephor__Outlook *copy_outlook(const Ephor__Outlook *outlook)
 {
+    size_t size = ephor__outlook__get_packed_size(outlook);
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL)
+        return NULL;
+    ephor__outlook__pack(outlook, bytes);
+    Ephor__Outlook *copy = ephor__outlook__unpack(NULL, size, bytes);
+    free(bytes);
+    return copy;
+}
+
+int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index,
+               const Ephor__Outlook *outlook)
+{
+    Ephor__Outlook *own = outlook == NULL ? NULL : copy_outlook(outlook);
     size_t count = 0;
     struct job **list = calloc(policy->n_checks + 1, sizeof(*list));
-    int err = list == NULL ? ERR_NOMEM : make_list(jobs, policy, list, &count);
+    int err = list == NULL || (own == NULL) != (outlook == NULL)
+                  ? ERR_NOMEM
+                  : make_list(jobs, policy, own, list, &count);
     if (err == ERR_OK)
         err = schedule_reserve(&jobs->schedule, jobs->count + count);
     if (err != ERR_OK) {
         drop_list(list, count);
         ephor__policy__free_unpacked(policy, NULL);
+        if (own != NULL)
+            ephor__outlook__free_unpacked(own, NULL);
         return err;
     }
     uint64_t old_index = jobs->policy_index;
@@ -187,6 +243,9 @@ int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index)
     jobs->count = count;
     jobs->policy = policy;
     jobs->policy_index = policy_index;
+    if (jobs->outlook != NULL)
+        ephor__outlook__free_unpacked(jobs->outlook, NULL);
+    jobs->outlook = own;
     for (size_t i = 0; i < count; i++)
         settle(jobs, list[i], old_index);
     if (old_policy != NULL)
@@ -197,7 +256,7 @@ int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index)
 }
 
 /* Share the same policy out anew, as if it had been adopted again. */
-static int adopt_again(struct jobs *jobs)
+static int adopt_again(struct jobs *jobs, const Ephor__Outlook *outlook)
 {
     size_t size = ephor__policy__get_packed_size(jobs->policy);
     uint8_t *bytes = malloc(size + 1);
@@ -206,7 +265,7 @@ static int adopt_again(struct jobs *jobs)
     ephor__policy__pack(jobs->policy, bytes);
     Ephor__Policy *copy = ephor__policy__unpack(NULL, size, bytes);
     free(bytes);
-    return copy == NULL ? ERR_NOMEM : jobs_adopt(jobs, copy, jobs->policy_index);
+    return copy == NULL ? ERR_NOMEM : jobs_adopt(jobs, copy, jobs->policy_index, outlook);
 }
 
 int jobs_set_share(struct jobs *jobs, uint32_t checker_index, uint32_t checker_count,
@@ -221,11 +280,30 @@ int jobs_set_share(struct jobs *jobs, uint32_t checker_index, uint32_t checker_c
     if (jobs->policy == NULL)
         return ERR_OK;
     if (jobs->checker_index != old_index || jobs->checker_count != old_count)
-        err = adopt_again(jobs);
+        err = adopt_again(jobs, jobs->outlook);
     if (err != ERR_OK) {
         jobs->checker_index = old_index;
         jobs->checker_count = old_count;
     }
     jobs_start_due(jobs);
     return err;
+}
+
+static bool is_same_outlook(const Ephor__Outlook *a, const Ephor__Outlook *b)
+{
+    if (a->rank != b->rank || a->count != b->count || a->n_others != b->n_others)
+        return false;
+    for (size_t i = 0; i < a->n_others; i++)
+        if (a->others[i]->check != b->others[i]->check ||
+            a->others[i]->rank != b->others[i]->rank || a->others[i]->count != b->others[i]->count)
+            return false;
+    return true;
+}
+
+int jobs_set_outlook(struct jobs *jobs, const Ephor__Outlook *outlook)
+{
+    if (jobs->policy == NULL || outlook->policy_index != jobs->policy_index ||
+        (jobs->outlook != NULL && is_same_outlook(jobs->outlook, outlook)))
+        return ERR_OK;
+    return adopt_again(jobs, outlook);
 }

@@ -4,6 +4,7 @@ libchecker_a_SOURCES = \
 	orchestrator/checker/checker.c orchestrator/checker/checker.h \
 	orchestrator/checker/job.h \
 	orchestrator/checker/job_results.c \
+	orchestrator/checker/job_verdicts.c \
 	orchestrator/checker/jobs.c orchestrator/checker/jobs.h \
 	orchestrator/checker/jobs_adopt.c \
 	orchestrator/checker/reporter.c orchestrator/checker/reporter.h \

@@ -67,6 +67,9 @@ static void batch_send(struct reporter *r, struct report_batch *batch)
         change->check = item->check;
         change->state = item->state;
         change->text = item->text;
+        change->suspect = item->suspect;
+        change->attempts = item->attempts;
+        change->cause = item->cause;
         list[batch->count] = change;
         batch->items[batch->count] = item;
         item->is_sent = true;
@@ -154,6 +157,12 @@ void reporter_add(struct reporter *reporter, struct report_item *item)
     else
         queue_add(reporter, item);
     arm(reporter, REPORT_DELAY_MS);
+}
+
+void reporter_hasten(struct reporter *reporter, struct report_item *item)
+{
+    reporter_add(reporter, item);
+    timer_start(reporter->timer, 0, 0);
 }
 
 void reporter_on_proposed(struct reporter *reporter, uint64_t sequence, int err)

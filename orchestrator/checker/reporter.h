@@ -22,9 +22,12 @@ enum {
     REPORT_BATCHES_MAX = 8,    /* facts under way */
 };
 
-struct report_item { /* the first three are the caller's, the rest zeroed and ours */
+struct report_item { /* the caller's part; what follows is zeroed and ours */
     uint32_t check;  /* number in the policy */
     Ephor__State state;
+    Ephor__State suspect; /* with attempts > 0: what the newest answers say instead */
+    uint32_t attempts;
+    Ephor__Cause cause;
     char text[TEXT_SIZE];
     bool is_waiting; /* in the queue */
     bool is_sent;    /* in a batch under way */
@@ -62,6 +65,9 @@ void reporter_set_link(struct reporter *reporter, struct link *link);
 
 /* The item is new or has changed. */
 void reporter_add(struct reporter *reporter, struct report_item *item);
+
+/* The same, and everything that waits is sent in this turn of the loop. */
+void reporter_hasten(struct reporter *reporter, struct report_item *item);
 
 /* The quorum's answer. Unknown sequences are old ones and mean nothing. */
 void reporter_on_proposed(struct reporter *reporter, uint64_t sequence, int err);

@@ -100,22 +100,28 @@ static void queue_remove(struct schedule *s, struct schedule_item *item)
 }
 
 /* The first beat after after_ms. */
-static int64_t next_beat(const struct schedule_item *item, int64_t after_ms)
+static int64_t next_beat(const struct schedule *s, const struct schedule_item *item,
+                         int64_t after_ms)
 {
     int64_t phase_ms = (int64_t)(item->hash % (uint64_t)item->interval_ms);
-    int64_t beats = (after_ms - phase_ms) / item->interval_ms;
+    if (item->count > 1)
+        phase_ms += item->interval_ms * item->rank / item->count;
+    int64_t wall_ms = after_ms + s->ahead_ms;
+    int64_t beats = (wall_ms - phase_ms) / item->interval_ms;
     int64_t beat_ms = beats * item->interval_ms + phase_ms;
-    while (beat_ms <= after_ms)
+    while (beat_ms <= wall_ms)
         beat_ms += item->interval_ms;
-    return beat_ms;
+    while (beat_ms - item->interval_ms > wall_ms)
+        beat_ms -= item->interval_ms;
+    return beat_ms - s->ahead_ms;
 }
 
 /* When to run a check for the first time, or again after a pause. Slow checks do not wait for
  * their beat, which may be hours away. */
-static int64_t first_run(const struct schedule_item *item, int64_t now_ms)
+static int64_t first_run(const struct schedule *s, const struct schedule_item *item, int64_t now_ms)
 {
     if (item->interval_ms <= SPREAD_MS)
-        return next_beat(item, now_ms);
+        return next_beat(s, item, now_ms);
     return now_ms + 1 + (int64_t)(item->hash % SPREAD_MS);
 }
 
@@ -149,7 +155,7 @@ void schedule_add(struct schedule *schedule, struct schedule_item *item, uint64_
     item->hash = hash;
     item->interval_ms = interval_ms;
     item->retry_ms = retry_ms;
-    heap_add(schedule, item, first_run(item, now_ms));
+    heap_add(schedule, item, first_run(schedule, item, now_ms));
 }
 
 void schedule_remove(struct schedule *schedule, struct schedule_item *item)
@@ -170,17 +176,31 @@ void schedule_remove(struct schedule *schedule, struct schedule_item *item)
     }
 }
 
+void schedule_set_place(struct schedule_item *item, uint32_t rank, uint32_t count)
+{
+    item->rank = rank;
+    item->count = count;
+}
+
+void schedule_hasten(struct schedule *schedule, struct schedule_item *item, int64_t now_ms)
+{
+    if (item->place != PLACE_TIMED || item->due_ms <= now_ms)
+        return;
+    heap_remove(schedule, item);
+    heap_add(schedule, item, now_ms);
+}
+
 void schedule_set_pace(struct schedule *schedule, struct schedule_item *item, int64_t interval_ms,
-                       int64_t retry_ms, int64_t now_ms)
+                       int64_t retry_ms, bool is_moved, int64_t now_ms)
 {
     PRE(interval_ms > 0 && retry_ms > 0);
-    bool is_same = item->interval_ms == interval_ms;
+    bool is_same = item->interval_ms == interval_ms && !is_moved;
     item->interval_ms = interval_ms;
     item->retry_ms = retry_ms;
     if (is_same || item->place != PLACE_TIMED)
         return;
     heap_remove(schedule, item);
-    heap_add(schedule, item, first_run(item, now_ms));
+    heap_add(schedule, item, first_run(schedule, item, now_ms));
 }
 
 /* After a pause everything that should have run is due at once: give each a time of its own. */
@@ -188,7 +208,7 @@ static void forget_missed(struct schedule *s, int64_t now_ms)
 {
     while (s->heap_size > 0 && s->heap[0]->due_ms <= now_ms) {
         struct schedule_item *item = s->heap[0];
-        item->due_ms = first_run(item, now_ms);
+        item->due_ms = first_run(s, item, now_ms);
         sift_down(s, 0);
     }
 }
@@ -217,7 +237,9 @@ void schedule_finish(struct schedule *schedule, struct schedule_item *item, int6
 {
     PRE(item->place == PLACE_RUNNING);
     schedule->running--;
-    int64_t due_ms = next_beat(item, now_ms);
+    /* The wall clock may have been slewed back over this beat. */
+    int64_t done_ms = item->due_ms + item->interval_ms / 8;
+    int64_t due_ms = next_beat(schedule, item, now_ms > done_ms ? now_ms : done_ms);
     if (is_contradicted && now_ms + item->retry_ms < due_ms)
         due_ms = now_ms + item->retry_ms;
     heap_add(schedule, item, due_ms);

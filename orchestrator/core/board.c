@@ -46,6 +46,7 @@ static void follow_rules(struct core *core, struct effects *effects)
 void board_apply(struct core *core, const struct fact *f, struct effects *effects)
 {
     core->is_board_known = true;
+    effects->board_changed = true;
     for (uint32_t i = 0; i < CONTROLLERS_MAX; i++) {
         struct controller_state *c = &core->controllers[i];
         const struct seat *seat = &f->board.seats[i];
@@ -79,6 +80,7 @@ void board_apply_presence(struct core *core, const struct fact *f, struct effect
         return;
     struct controller_state *c = &core->controllers[f->presence.controller - 1];
     const char *name = board_name(core, f->presence.controller, text);
+    effects->board_changed |= (c->presence == PRESENCE_ABSENT) == f->presence.is_there;
     if (!f->presence.is_there) {
         c->presence = PRESENCE_ABSENT;
         verdict_forget(core, f->presence.controller);
@@ -155,6 +157,7 @@ void board_apply_sight(struct core *core, const struct fact *f, struct effects *
     if (c->is_blind == !f->sight.sees)
         return;
     c->is_blind = !f->sight.sees;
+    effects->board_changed = true;
     journal_add(effects, c->is_blind ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_SIGHT,
                 board_name(core, f->sight.controller, text), "%s%s%s",
                 c->is_blind ? "cannot see" : "sees again", f->sight.reason[0] ? ": " : "",
@@ -234,6 +237,12 @@ bool core_is_gathered(const struct core *core, uint32_t *there, uint32_t *awaite
     if (awaited != NULL)
         *awaited = unconfirmed;
     return !core->is_board_known || 2 * present > all || unconfirmed == 0;
+}
+
+bool core_file_differs(const struct core *core, uint32_t seat)
+{
+    const struct controller_state *c = &core->controllers[seat - 1];
+    return c->is_member && c->file != 0 && c->file != core->policy_file;
 }
 
 static uint32_t nodes_reached(const struct core *core, uint32_t seat)

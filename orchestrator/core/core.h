@@ -177,6 +177,7 @@ struct core {
     struct core_shape shape;
     char name[NAME_SIZE]; /* of the cluster */
     uint64_t policy_index;
+    uint64_t policy_file; /* its digest, to be compared with those of the controllers' files */
     char vantage_names[VANTAGE_NAMES_MAX][NAME_SIZE];
     /* state */
     uint32_t rules;      /* that are followed */
@@ -228,6 +229,7 @@ struct effects {
     uint32_t touched[EFFECTS_MAX];
     uint32_t touched_count;
     bool touched_all; /* more than fit: any may have been */
+    bool board_changed; /* who looks at what may be otherwise now */
     bool has_reply;   /* to the request in this fact */
     bool is_accepted;
     char reply[LINE_SIZE];
@@ -284,6 +286,9 @@ bool core_sees(const struct core *core, uint32_t seat);
 /* Have enough controllers come forward since the leader changed (rule 20)? Both counts may be
  * NULL. */
 bool core_is_gathered(const struct core *core, uint32_t *there, uint32_t *awaited);
+
+/* Is the policy in the file of this seat's controller another one than that in force? */
+bool core_file_differs(const struct core *core, uint32_t seat);
 
 /* A voter whose actor can work on every node that the leader's can, and on more; 0: none. */
 uint32_t core_better_leader(const struct core *core);

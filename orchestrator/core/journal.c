@@ -10,7 +10,7 @@ void effects_clear(struct effects *effects)
 {
     effects->count = effects->dropped = 0;
     effects->touched_count = 0;
-    effects->touched_all = false;
+    effects->touched_all = effects->board_changed = false;
     effects->has_reply = false;
 }
 

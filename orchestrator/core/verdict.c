@@ -122,10 +122,22 @@ static enum severity severity_of(enum state state)
                                    : SEVERITY_WARNING;
 }
 
+/* Another one looks in its place: what it thought gets old. */
+static void forget_replaced(struct core *core, int32_t i)
+{
+    struct outlook outlook;
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++)
+        if (core_check(core, i)->opinions[seat - 1].is_known &&
+            !core_looks(core, i, seat, &outlook))
+            core_check(core, i)->opinions[seat - 1] = (struct opinion){0};
+}
+
 static void refresh_check(struct core *core, int32_t i, struct effects *effects)
 {
     struct check *check = core_check(core, i);
     bool is_known;
+    if (check->vantage == VANTAGE_NUMBER)
+        forget_replaced(core, i);
     enum state state = verdict_of_check(core, i, &is_known);
     check->is_known = is_known;
     if (state != check->state) {

@@ -26,7 +26,7 @@ void machine_close(struct machine *machine)
 }
 
 /* A state with this policy filled in and room for `retired` VIPs more. NULL: out of memory. */
-static struct core *make_core(const Ephor__Policy *policy, uint32_t retired)
+static struct core *make_core(const Ephor__Policy *policy, const char *digest, uint32_t retired)
 {
     struct core_shape shape = policy_shape(policy);
     shape.vips += retired;
@@ -35,6 +35,7 @@ static struct core *make_core(const Ephor__Policy *policy, uint32_t retired)
         return NULL;
     struct core *core = core_init(block, &shape);
     policy_fill(policy, core);
+    core->policy_file = policy_digest_number(digest);
     return core;
 }
 
@@ -88,10 +89,10 @@ static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effec
         text_copy(refusal, sizeof(refusal), e.text);
         goto refuse;
     }
-    sized = make_core(policy, 0);
+    sized = make_core(policy, fact->policy->digest, 0);
     if (sized == NULL)
         goto refuse;
-    fresh = make_core(policy, core_retiring(machine->core, sized));
+    fresh = make_core(policy, fact->policy->digest, core_retiring(machine->core, sized));
     if (fresh == NULL)
         goto refuse;
     fresh->term = machine->term;
@@ -238,7 +239,7 @@ static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, str
         err_set(e, ERR_CORRUPT, "the snapshot is damaged or of another version");
         goto fail;
     }
-    core = make_core(policy, shape.vips - (uint32_t)policy->n_vips);
+    core = make_core(policy, snapshot->policy_digest, shape.vips - (uint32_t)policy->n_vips);
     if (core == NULL) {
         err_set(e, ERR_NOMEM, "out of memory");
         goto fail;

@@ -198,6 +198,11 @@ static uint64_t hash_of(const char *id)
     return hash;
 }
 
+uint64_t policy_digest_number(const char *digest)
+{
+    return digest[0] == '\0' ? 0 : hash_of(digest);
+}
+
 static void fill_rules(const Ephor__Check *from, struct check *to)
 {
     to->confirm = from->confirm;

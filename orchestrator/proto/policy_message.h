@@ -16,4 +16,7 @@ struct core_shape policy_shape(const Ephor__Policy *policy);
 /* Fill the policy fields of a core made with that shape. */
 void policy_fill(const Ephor__Policy *policy, struct core *core);
 
+/* The digest of a policy as a number, as the board compares it; 0 for "". */
+uint64_t policy_digest_number(const char *digest);
+
 #endif

@@ -5,7 +5,7 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
 	orchestrator/quorum/cluster_feed.c \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
-	orchestrator/quorum/peers.c \
+	orchestrator/quorum/peers.c orchestrator/quorum/presence.c orchestrator/quorum/presence.h \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
 	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
 	orchestrator/quorum/quorum.c orchestrator/quorum/quorum.h

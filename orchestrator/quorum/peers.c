@@ -157,18 +157,116 @@ void peers_send_lead(struct quorum *q)
     link_send(q->actor.link, &m, -1);
 }
 
+/* ---------------------------------------------------------------- who looks at what */
+
+struct outlooks {
+    Ephor__Outlook message;
+    Ephor__CheckOutlook *list;
+};
+
+static void outlooks_free(struct outlooks *outlooks)
+{
+    free(outlooks->list);
+    free(outlooks->message.others);
+}
+
+/* The outlook of most checks is that of the first one on which all look; the others are listed. */
+static bool outlooks_make(const struct quorum *q, struct outlooks *outlooks)
+{
+    const struct core *core = q->machine.core;
+    Ephor__Outlook *m = &outlooks->message;
+    bool has_common = false;
+    ephor__outlook__init(m);
+    outlooks->list = calloc((size_t)core->shape.checks + 1, sizeof(outlooks->list[0]));
+    m->others = calloc((size_t)core->shape.checks + 1, sizeof(m->others[0]));
+    if (outlooks->list == NULL || m->others == NULL) {
+        outlooks_free(outlooks);
+        return false;
+    }
+    m->policy_index = q->machine.policy_index;
+    for (int32_t i = 0; i < core_check_count(core); i++) {
+        bool is_common = core_check(core, i)->vantage == VANTAGE_ALL;
+        struct outlook outlook;
+        if (is_common && has_common)
+            continue;
+        core_looks(core, i, q->seat, &outlook);
+        if (is_common) {
+            m->rank = outlook.rank;
+            m->count = outlook.count;
+            has_common = true;
+            continue;
+        }
+        Ephor__CheckOutlook *to = &outlooks->list[m->n_others];
+        ephor__check_outlook__init(to);
+        to->check = (uint32_t)i;
+        to->rank = outlook.rank;
+        to->count = outlook.count;
+        m->others[m->n_others++] = to;
+    }
+    return true;
+}
+
 static void send_policy_to(struct quorum *q, struct peer *peer)
 {
     Ephor__Adopted adopted = EPHOR__ADOPTED__INIT;
     Ephor__Message m = EPHOR__MESSAGE__INIT;
-    if (q->machine.core == NULL)
+    struct outlooks outlooks;
+    if (q->machine.core == NULL || peer->link == NULL)
         return;
+    if (peer->role == EPHOR__ROLE__CHECKER && outlooks_make(q, &outlooks))
+        adopted.outlook = &outlooks.message;
     adopted.index = q->machine.policy_index;
     adopted.policy.data = q->machine.policy_bytes;
     adopted.policy.len = q->machine.policy_size;
     m.body_case = EPHOR__MESSAGE__BODY_ADOPTED;
     m.adopted = &adopted;
     link_send(peer->link, &m, -1);
+    if (adopted.outlook != NULL)
+        outlooks_free(&outlooks);
+}
+
+void peers_send_outlook(struct quorum *q)
+{
+    struct outlooks outlooks;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    if (q->machine.core == NULL || !q->effects->board_changed || !outlooks_make(q, &outlooks))
+        return;
+    m.body_case = EPHOR__MESSAGE__BODY_OUTLOOK;
+    m.outlook = &outlooks.message;
+    for (uint32_t i = 0; i < QUORUM_CHECKERS_MAX; i++)
+        link_send(q->checkers[i].link, &m, -1);
+    outlooks_free(&outlooks);
+}
+
+/* What the last entry changed of the verdicts, and where somebody doubts one. What does not fit is
+ * left out: the checkers then come to the same by their own answers, later. */
+void peers_send_verdicts(struct quorum *q)
+{
+    Ephor__CheckVerdict list[EFFECTS_MAX];
+    Ephor__CheckVerdict *pointers[EFFECTS_MAX];
+    Ephor__Verdicts verdicts = EPHOR__VERDICTS__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    const struct core *core = q->machine.core;
+    if (core == NULL || (q->effects->touched_count == 0 && !q->effects->touched_all))
+        return;
+    for (uint32_t i = 0; i < q->effects->touched_count; i++) {
+        uint32_t check = q->effects->touched[i];
+        if (check >= core->shape.checks)
+            continue;
+        Ephor__CheckVerdict *v = &list[verdicts.n_verdicts];
+        ephor__check_verdict__init(v);
+        v->check = check;
+        v->state = (Ephor__State)core_check(core, (int32_t)check)->state;
+        v->doubted = core_is_doubted(core, (int32_t)check);
+        pointers[verdicts.n_verdicts++] = v;
+    }
+    verdicts.forget = q->effects->touched_all;
+    verdicts.policy_index = q->machine.policy_index;
+    verdicts.verdicts = pointers;
+    m.body_case = EPHOR__MESSAGE__BODY_VERDICTS;
+    m.verdicts = &verdicts;
+    for (uint32_t i = 0; i < QUORUM_CHECKERS_MAX; i++)
+        link_send(q->checkers[i].link, &m, -1);
 }
 
 void peers_send_policy(struct quorum *q)

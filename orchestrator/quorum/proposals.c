@@ -171,6 +171,10 @@ static void stamp_seat(Ephor__Fact *fact, uint32_t seat)
         fact->sight->controller = seat;
     else if (fact->body_case == EPHOR__FACT__BODY_CALM)
         fact->calm->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_REACH)
+        fact->reach->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_PRESENCE && fact->presence->there)
+        fact->presence->controller = seat;
 }
 
 static int refusal(const struct quorum *q, enum proposal_kind kind)
@@ -228,6 +232,8 @@ static bool may_forward(const Ephor__Fact *fact, uint32_t from)
     return fact->author == from && fact->sequence > 0 &&
            fact->body_case != EPHOR__FACT__BODY_TICK &&
            fact->body_case != EPHOR__FACT__BODY_LEADER &&
+           fact->body_case != EPHOR__FACT__BODY_BOARD &&
+           (fact->body_case != EPHOR__FACT__BODY_PRESENCE || fact->presence->there) &&
            fact->body_case != EPHOR__FACT__BODY__NOT_SET;
 }
 

@@ -66,7 +66,7 @@ static void arm_tick(struct quorum *q)
 
 /* ---------------------------------------------------------------- leadership, policy */
 
-static void propose_calm(struct quorum *q)
+void quorum_propose_calm(struct quorum *q)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Calm calm = EPHOR__CALM__INIT;
@@ -82,13 +82,8 @@ static void propose_calm(struct quorum *q)
 static void on_leader_told(struct quorum *q, int err, uint64_t index)
 {
     (void)index;
-    if (err != ERR_OK) {
+    if (err != ERR_OK)
         q->leader_told_term = 0; /* said again with the next entry */
-        return;
-    }
-    peers_send_policy(q); /* the checkers tell all they know to a new leader */
-    if (!q->is_calm)
-        propose_calm(q); /* a leader's first fact counts as calm */
 }
 
 /* The first fact of a term that has a policy: who leads. */
@@ -243,6 +238,9 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
         propose_offer(q);
     }
     tell_leader(q);
+    presence_work(q);
+    peers_send_verdicts(q);
+    peers_send_outlook(q);
     peers_send_orders(q, false);
     arm_tick(q);
     if (engine_wants_snapshot(q->engine))
@@ -261,6 +259,7 @@ void quorum_note_leader(struct quorum *q)
     proposals_restart(q);
     readers_restart(q);
     propose_offer(q);
+    presence_work(q);
     peers_send_state(q);
 }
 
@@ -274,6 +273,7 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
         q->base_at_ms = (q->machine.core == NULL ? 0 : q->machine.core->at_ms) + 1;
         q->base_mono_ms = now_mono_ms();
         q->is_tick_proposed = false;
+        presence_restart(q);
         log_info("leader", "leading in term %llu", (unsigned long long)term);
         tell_leader(q);
         propose_offer(q);
@@ -335,12 +335,12 @@ static void watch_self(struct quorum *q)
                         jumped ? "the machine was suspended for" : "it lagged by",
                         (long long)late_ms);
             log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
-            propose_calm(q);
+            quorum_propose_calm(q);
         }
     } else if (!q->is_calm && now_ms >= q->calm_again_ms) {
         q->is_calm = true;
         q->calm_text[0] = '\0';
-        propose_calm(q);
+        quorum_propose_calm(q);
     }
 }
 
@@ -349,6 +349,7 @@ static void on_beat(void *data)
     struct quorum *q = data;
     watch_self(q);
     quorum_note_leader(q);
+    presence_work(q);
     peers_send_lead(q);
     q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
@@ -360,6 +361,7 @@ static void on_report(void *data)
     proposals_expire(q);
     cluster_watch(q);
     cluster_work(q);
+    presence_watch_reach(q);
     peers_send_state(q);
 }
 

@@ -1,7 +1,7 @@
 /* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
  * data directory and the other controllers; what it learns and orders goes over links to the other
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
- * proposals.c (facts on their way into the log), readers.c (who must not read anything old),
+ * proposals.c (facts on their way into the log), presence.c (who has come forward), readers.c (who must not read anything old),
  * cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
@@ -10,6 +10,7 @@
 #include "orchestrator/proto/machine.h"
 #include "orchestrator/quorum/certificate.h"
 #include "orchestrator/quorum/mesh.h"
+#include "orchestrator/quorum/presence.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/readers.h"
 #include "orchestrator/sys/link.h"
@@ -58,6 +59,7 @@ struct quorum {
 
     struct proposals proposals;
     struct readers readers;
+    struct presence_state presence;
     uint32_t leader; /* id; 0: unknown */
 
     struct mesh *mesh; /* NULL: this controller is in no cluster */
@@ -75,7 +77,8 @@ struct quorum {
 
     struct peer checkers[QUORUM_CHECKERS_MAX];
     struct peer actor, status;
-    uint64_t orders_digest; /* of what the actor was last told */
+    uint64_t orders_digest;  /* of what the actor was last told */
+    uint64_t outlook_digest; /* and the checkers */
 };
 
 int quorum_main(uint32_t instance, int control_fd);
@@ -86,6 +89,9 @@ void quorum_note_leader(struct quorum *quorum);
 /* Core time now; only while leading. */
 int64_t quorum_at_ms(const struct quorum *quorum);
 
+/* Say in the log whether this controller is calm. */
+void quorum_propose_calm(struct quorum *quorum);
+
 /* peers.c */
 void peers_init(struct quorum *quorum);
 void peers_close(struct quorum *quorum);
@@ -93,6 +99,8 @@ void peers_connect(struct quorum *quorum, Ephor__Role role, uint32_t instance, i
 void peers_send_lead(struct quorum *quorum);
 void peers_send_orders(struct quorum *quorum, bool always);
 void peers_send_policy(struct quorum *quorum);   /* to checkers and actor */
+void peers_send_outlook(struct quorum *quorum);  /* to checkers: who runs what, if it changed */
+void peers_send_verdicts(struct quorum *quorum); /* to checkers: what the last entry touched */
 void peers_send_snapshot(struct quorum *quorum); /* to status: the whole state */
 void peers_send_state(struct quorum *quorum);    /* to status */
 void peers_send_fact(struct quorum *quorum, uint64_t index, uint64_t term, const void *bytes,

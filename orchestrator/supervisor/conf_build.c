@@ -61,6 +61,48 @@ static Ephor__Node *build_node(struct build *build, const struct conf_value *fro
 
 /* ---------------------------------------------------------------- checks */
 
+static void fill_agree(Ephor__Check *check, const char *text)
+{
+    if (conf_format_controllers(text, &check->agree_count))
+        check->agree = EPHOR__AGREE__AGREE_NUMBER;
+    else
+        check->agree_count = 0;
+    if (strcmp(text, "all") == 0)
+        check->agree = EPHOR__AGREE__AGREE_ALL;
+    else if (strcmp(text, "any") == 0)
+        check->agree = EPHOR__AGREE__AGREE_ANY;
+}
+
+/* The place of a controller's name in the policy's list, which gets it if it is new. */
+static uint32_t vantage_name(struct build *build, const char *name)
+{
+    Ephor__Policy *policy = build->policy;
+    for (uint32_t i = 0; i < policy->n_vantage_names; i++)
+        if (strcmp(policy->vantage_names[i], name) == 0)
+            return i;
+    if (policy->vantage_names == NULL)
+        policy->vantage_names = take_array(build, VANTAGE_NAMES_MAX + 1);
+    if (policy->n_vantage_names > VANTAGE_NAMES_MAX)
+        return VANTAGE_NAMES_MAX; /* told at the end */
+    policy->vantage_names[policy->n_vantage_names] = borrow(name);
+    return (uint32_t)policy->n_vantage_names++;
+}
+
+static void fill_vantage(struct build *build, Ephor__Check *check, const struct conf_value *value)
+{
+    if (conf_value_is_sequence(value)) {
+        check->vantage = EPHOR__VANTAGE__VANTAGE_NAMES;
+        check->vantage_names =
+            conf_arena_take(build->arena, value->count * sizeof(check->vantage_names[0]));
+        CONF_EACH_TEXT(name, value)
+        check->vantage_names[check->n_vantage_names++] = vantage_name(build, name->text);
+    } else if (conf_format_controllers(value->text, &check->vantage_count)) {
+        check->vantage = EPHOR__VANTAGE__VANTAGE_NUMBER;
+    } else {
+        check->vantage_count = 0;
+    }
+}
+
 /* What all types of checks have. */
 static Ephor__Check *build_check(struct build *build, const struct conf_value *from)
 {
@@ -78,6 +120,9 @@ static Ephor__Check *build_check(struct build *build, const struct conf_value *f
     check->fall = conf_setting_u32(&scope, "fall");
     check->rise = conf_setting_u32(&scope, "rise");
     check->failover = conf_setting_bool(&scope, "failover");
+    check->confirm = conf_setting_bool(&scope, "confirm");
+    fill_agree(check, conf_setting_text(&scope, "agree"));
+    fill_vantage(build, check, conf_setting(&scope, "vantage"));
     return check;
 }
 
@@ -327,6 +372,9 @@ void conf_build_policy(struct conf_issues *issues, struct conf *conf)
     CONF_EACH_GROUP(node, build.nodes)
     add_node_checks(&build, node);
     conf->policy = policy;
+    if (policy->n_vantage_names > VANTAGE_NAMES_MAX)
+        conf_issue(issues, conf->doc.root, "checks", "their vantage names more than %d controllers",
+                   VANTAGE_NAMES_MAX);
     if (build.expanded > POLICY_SIZE_MAX ||
         ephor__policy__get_packed_size(policy) > POLICY_SIZE_MAX)
         conf_issue(issues, conf->doc.root, "checks",

@@ -84,7 +84,9 @@ static void check_text(struct conf_issues *issues, const struct conf_row *row, e
                        struct conf_value *value)
 {
     char quote[CONF_QUOTE_SIZE];
-    int64_t max = row->type == CONF_TYPE_ARRAY || row->type == CONF_TYPE_ACTION ? 4096 : row->max;
+    bool is_element = row->type == CONF_TYPE_ARRAY || row->type == CONF_TYPE_ACTION ||
+                      row->type == CONF_TYPE_VANTAGE;
+    int64_t max = is_element ? 4096 : row->max;
     const char *flaw = conf_format_flaw(type, value->text);
     conf_text_quote(value->text, quote);
     if (!is_clean(value->text))
@@ -100,10 +102,11 @@ static void check_text(struct conf_issues *issues, const struct conf_row *row, e
         conf_issue(issues, value, NULL, "'%s' has a line break", quote);
 }
 
-/* People write 64101 for a user and 200 for a status; both are texts here. */
+/* People write 64101 for a user, 200 for a status and 2 for two controllers; all are texts here. */
 static void make_text(struct conf_issues *issues, enum conf_type type, struct conf_value *value)
 {
-    if (value->kind != CONF_INT || (type != CONF_TYPE_USER && type != CONF_TYPE_STATUS))
+    if (value->kind != CONF_INT || (type != CONF_TYPE_USER && type != CONF_TYPE_STATUS &&
+                                    type != CONF_TYPE_AGREE && type != CONF_TYPE_VANTAGE))
         return;
     value->kind = CONF_STRING;
     value->text = conf_arena_format(issues->arena, "%lld", (long long)value->number);
@@ -213,6 +216,8 @@ static void check_in(const struct walk *walk, const struct conf_row *row, struct
             check_group(walk, conf_row_prefix(row, prefix), value);
         else
             check_array(walk->issues, row, CONF_TYPE_WORD, value);
+    } else if (row->type == CONF_TYPE_VANTAGE && conf_value_is_sequence(value)) {
+        check_array(walk->issues, row, CONF_TYPE_NAME, value);
     } else if (row->type == CONF_TYPE_ARRAY) {
         check_array(walk->issues, row, row->element, value);
     } else {

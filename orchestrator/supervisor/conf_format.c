@@ -167,6 +167,29 @@ static const char *host_flaw(const char *text)
     return "is not a host name or IP address";
 }
 
+bool conf_format_controllers(const char *text, uint32_t *count)
+{
+    *count = (uint32_t)(text[0] - '0');
+    return text[0] >= '1' && text[0] <= '0' + CONTROLLERS_MAX && text[1] == '\0';
+}
+
+static const char *agree_flaw(const char *text)
+{
+    uint32_t count;
+    if (strcmp(text, "majority") == 0 || strcmp(text, "all") == 0 || strcmp(text, "any") == 0 ||
+        conf_format_controllers(text, &count))
+        return NULL;
+    return "is none of \"majority\", \"all\", \"any\" and the numbers 1 to 9";
+}
+
+static const char *vantage_flaw(const char *text)
+{
+    uint32_t count;
+    if (strcmp(text, "all") == 0 || conf_format_controllers(text, &count))
+        return NULL;
+    return "is neither \"all\" nor a number from 1 to 9; names of controllers stand in [ ]";
+}
+
 const char *conf_format_flaw(enum conf_type type, const char *text)
 {
     uint32_t from, to;
@@ -174,6 +197,10 @@ const char *conf_format_flaw(enum conf_type type, const char *text)
         return address_flaw(text);
     if (type == CONF_TYPE_USER)
         return user_flaw(text);
+    if (type == CONF_TYPE_AGREE)
+        return agree_flaw(text);
+    if (type == CONF_TYPE_VANTAGE)
+        return vantage_flaw(text);
     if (type == CONF_TYPE_ENDPOINT)
         return endpoint_flaw(text);
     if (type == CONF_TYPE_LISTEN)

@@ -17,6 +17,9 @@ bool conf_format_address(const char *text, char address[ADDRESS_SIZE]);
 
 bool conf_format_is_ip(const char *text);
 
+/* "2": how many controllers, 1 to CONTROLLERS_MAX. */
+bool conf_format_controllers(const char *text, uint32_t *count);
+
 /* "200", "200-399" */
 bool conf_format_status(const char *text, uint32_t *min, uint32_t *max);
 

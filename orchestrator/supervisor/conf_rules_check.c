@@ -5,6 +5,7 @@
 #include "orchestrator/base/text.h"
 #include "orchestrator/proto/ephor.pb-c.h"
 #include "orchestrator/supervisor/conf.h"
+#include "orchestrator/supervisor/conf_format.h"
 #include "orchestrator/supervisor/conf_macro.h"
 
 #include <string.h>
@@ -101,6 +102,24 @@ static void check_http(struct check_rules *rules, struct conf_value *check)
                (long long)warning->number, (long long)critical->number);
 }
 
+/* More must agree than look: that check would never be critical. */
+static void check_agree(struct check_rules *rules, struct conf_value *check)
+{
+    struct conf_scope scope = conf_scope_of(rules->doc, "checks.*", check);
+    struct conf_value *agree = conf_setting(&scope, "agree");
+    const struct conf_value *vantage = conf_setting(&scope, "vantage");
+    uint32_t needed, look = UINT32_MAX;
+    if (agree == NULL || vantage == NULL || !conf_format_controllers(agree->text, &needed))
+        return;
+    if (conf_value_is_sequence(vantage))
+        look = vantage->count;
+    else if (!conf_format_controllers(vantage->text, &look))
+        look = UINT32_MAX;
+    if (needed > look)
+        conf_issue(rules->issues, agree, NULL,
+                   "%u controllers can never agree, for vantage lets %u look", needed, look);
+}
+
 static void check_check(struct check_rules *rules, struct conf_value *check)
 {
     struct conf_scope settings = conf_scope_of(rules->doc, "checks.*", check);
@@ -114,6 +133,7 @@ static void check_check(struct check_rules *rules, struct conf_value *check)
         check_tcp(rules, check);
     else if (kind == EPHOR__CHECK_KIND__HTTP)
         check_http(rules, check);
+    check_agree(rules, check);
     if (scope >= 0)
         check_macros(rules, check, (Ephor__Scope)scope);
 }

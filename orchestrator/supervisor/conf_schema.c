@@ -3,6 +3,7 @@
 #include "orchestrator/supervisor/conf_schema.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/limits.h"
 #include "orchestrator/supervisor/conf.h"
 #include "orchestrator/supervisor/conf_value.h"
 
@@ -162,6 +163,20 @@ const struct conf_row conf_rows[] = {
         .help = "Bad answers in a row until it is thought to be bad."),
     INT("checks.*.rise", 1, 100, .flags = CONF_IN_DEFAULTS, .fallback = "2",
         .help = "Good answers in a row until it is thought to be good."),
+    TEXT("checks.*.agree", AGREE, 8, .flags = CONF_IN_DEFAULTS, .fallback = "\"majority\"",
+         .help = "How many of the controllers able to see it must say that it is down: "
+                 "\"majority\", \"all\", \"any\" or a number. Of several that look, one alone "
+                 "is no majority."),
+    {.path = "checks.*.vantage",
+     .type = CONF_TYPE_VANTAGE,
+     .min = 1,
+     .max = VANTAGE_NAMES_MAX,
+     .flags = CONF_IN_DEFAULTS,
+     .fallback = "\"all\"",
+     .help = "Which controllers look: \"all\", so many of them, or those of an array of names."},
+    BOOL("checks.*.confirm", .flags = CONF_IN_DEFAULTS, .fallback = "true",
+         .help = "Whether all controllers look at once when one of them doubts what is agreed, and "
+                 "their answers together make up fall and rise."),
     BOOL("checks.*.failover", .flags = CONF_IN_DEFAULTS, .fallback = "true",
          .help = "Whether it may restart or move anything. false: it is shown only."),
     COMMAND("checks.*.command", .only = "plugin", .flags = CONF_HAS_MACROS,
@@ -310,6 +325,8 @@ const char *conf_type_text(enum conf_type type)
         [CONF_TYPE_LISTEN] = "an \"IP address:port\"",
         [CONF_TYPE_ADDRESS] = "an IP address",
         [CONF_TYPE_INTERFACE] = "the name of a network interface",
+        [CONF_TYPE_AGREE] = "\"majority\", \"all\", \"any\" or a number",
+        [CONF_TYPE_VANTAGE] = "\"all\", a number or an array [ ] of names",
         [CONF_TYPE_STATUS] = "a status or range such as \"200-399\"",
         [CONF_TYPE_WORD] = "a text",
         [CONF_TYPE_ARRAY] = "an array [ ]",

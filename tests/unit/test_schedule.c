@@ -213,12 +213,12 @@ START_TEST(reload_keeps_the_phases)
     for (size_t i = 0; i < 100; i++)
         before_ms[i] = items[i].due_ms;
     for (size_t i = 0; i < 100; i++)
-        schedule_set_pace(&schedule, &items[i], 10000, 300, 1);
+        schedule_set_pace(&schedule, &items[i], 10000, 300, false, 1);
     for (size_t i = 0; i < 100; i++) {
         ck_assert_int_eq(items[i].due_ms, before_ms[i]);
         ck_assert_int_eq(items[i].retry_ms, 300);
     }
-    schedule_set_pace(&schedule, &items[7], 1000, 300, 1);
+    schedule_set_pace(&schedule, &items[7], 1000, 300, false, 1);
     ck_assert_int_le(items[7].due_ms, 1001);
     /* remove: from the heap, from the queue, while running */
     schedule.running_max = 1;
