@@ -33,6 +33,7 @@ struct count { /* of the opinions about a check */
     uint32_t votes[4];
     uint32_t answers[4]; /* that speak for each state */
     uint32_t able;       /* to see it, whether they have looked yet or not */
+    uint32_t silent;     /* those of them who have not */
     uint32_t seers;      /* that look at it, whether able to see or not */
     bool is_known;       /* somebody has an opinion */
     bool has_doubt;      /* somebody's newest answers contradict its opinion */
@@ -59,6 +60,7 @@ static struct count count_opinions(const struct core *core, int32_t i, bool with
         if (o->is_known && state == STATE_UNKNOWN)
             continue;
         count.able++;
+        count.silent += !o->is_known;
         if (!o->is_known)
             continue;
         count.votes[state]++;
@@ -103,16 +105,31 @@ static bool is_confirmed(const struct check *check, enum state state, const stru
            answers >= (verdict_is_worse(state, check->state) ? check->fall : check->rise);
 }
 
+/* Not agreed only because some have not looked yet, such as a controller that has just joined: what
+ * was well and is not contradicted stays so; what nobody could judge so far is not known. */
+static enum state wait_for_silent(const struct check *check, const struct count *count,
+                                  enum state state, bool *is_known)
+{
+    bool was_well = check->state == STATE_OK || check->state == STATE_WARNING;
+    if (state != STATE_UNKNOWN || count->silent == 0 || !count->is_known)
+        return state;
+    if (check->is_known && was_well && count->votes[STATE_CRITICAL] == 0)
+        return check->state;
+    *is_known = check->is_known;
+    return state;
+}
+
 static enum state verdict_of_check(const struct core *core, int32_t i, bool *is_known)
 {
     const struct check *check = core_check(core, i);
     struct count count = count_opinions(core, i, true);
     *is_known = count.is_known;
     enum state state = agreed(check, &count);
-    if (!count.has_doubt || is_confirmed(check, state, &count))
-        return state;
-    count = count_opinions(core, i, false);
-    return agreed(check, &count);
+    if (count.has_doubt && !is_confirmed(check, state, &count)) {
+        count = count_opinions(core, i, false);
+        state = agreed(check, &count);
+    }
+    return wait_for_silent(check, &count, state, is_known);
 }
 
 static enum severity severity_of(enum state state)
@@ -212,7 +229,7 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
     } else if (tally.worst != NONE) {
         const struct check *worst = core_check(core, tally.worst);
         text_format(text, sizeof(text), "%s: %s", worst->name,
-                    worst->is_known ? worst->text : "nobody has looked yet");
+                    worst->is_known ? worst->text : "not looked at yet");
     }
     text_copy(member->text, sizeof(member->text), text);
     member->is_known = tally.is_known;

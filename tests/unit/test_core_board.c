@@ -56,6 +56,33 @@ START_TEST(test_who_has_not_looked_yet_counts_as_able)
 }
 END_TEST
 
+START_TEST(test_what_is_well_stays_so_when_another_one_joins)
+{
+    gather("V");
+    ck_assert_int_eq(verdict(), STATE_OK);
+    bench_board(&b, "VV");
+    bench_presence(&b, 2, true, 2);
+    ck_assert_int_eq(verdict(), STATE_OK);
+    bench_say(&b, 1, 0, STATE_CRITICAL); /* and does not get down by one of two */
+    ck_assert_int_eq(verdict(), STATE_UNKNOWN);
+    bench_say(&b, 2, 0, STATE_CRITICAL);
+    ck_assert_int_eq(verdict(), STATE_CRITICAL);
+}
+END_TEST
+
+START_TEST(test_what_too_few_have_looked_at_is_not_known)
+{
+    bench_board(&b, "VVV");
+    for (uint32_t seat = 1; seat <= 3; seat++)
+        bench_presence(&b, seat, true, seat);
+    bench_say(&b, 1, 0, STATE_OK);
+    ck_assert(!check_of(0)->is_known);
+    bench_say(&b, 2, 0, STATE_OK);
+    ck_assert(check_of(0)->is_known);
+    ck_assert_int_eq(verdict(), STATE_OK);
+}
+END_TEST
+
 START_TEST(test_unknown_is_an_abstention)
 {
     gather("VVV");
@@ -435,6 +462,8 @@ int main(void)
     TCase *t = tcase_create("board");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_who_has_not_looked_yet_counts_as_able);
+    tcase_add_test(t, test_what_is_well_stays_so_when_another_one_joins);
+    tcase_add_test(t, test_what_too_few_have_looked_at_is_not_known);
     tcase_add_test(t, test_unknown_is_an_abstention);
     tcase_add_test(t, test_one_vantage_point_decides_nothing_where_there_are_more);
     tcase_add_test(t, test_all_any_and_a_number);
