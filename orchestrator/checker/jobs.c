@@ -45,6 +45,8 @@ static void tell_doubt(struct job *job, const struct observation *o)
     job->report.suspect = (Ephor__State)job->state;
     job->report.attempts = attempts;
     reporter_hasten(job->jobs->reporter, &job->report);
+    log_debug("opinion", "%s is %d, and %u times %d: %s", job->check->id, job->opinion.state,
+              attempts, job->state, job->report.text);
 }
 
 static void learn(struct job *job, const struct observation *o)

@@ -26,6 +26,7 @@ static bool is_same_question(const Ephor__Check *a, const Ephor__Check *b)
     like.rise = a->rise;
     like.failover = a->failover;
     like.confirm = a->confirm;
+    like.stagger = a->stagger;
     like.agree = a->agree;
     like.agree_count = a->agree_count;
     like.vantage = a->vantage;
@@ -187,12 +188,13 @@ static void settle(struct jobs *jobs, struct job *job, uint64_t old_index)
     uint32_t old_number = job->report.check;
     job->is_staying = false;
     job->check = check;
-    bool is_moved = job->rank != job->next_rank || job->seers != job->next_seers;
     job->report.check = job->next_number;
     job->rank = job->next_rank;
     job->seers = job->next_seers;
     job->has_verdict = false;
-    schedule_set_place(&job->item, job->rank, job->seers);
+    uint32_t place = check->stagger ? job->rank : 0;
+    bool is_moved = place != job->item.rank || job->seers != job->item.count;
+    schedule_set_place(&job->item, place, job->seers);
     if (job->jobs == NULL) {
         job->jobs = jobs;
         job->state = EPHOR__STATE__STATE_UNKNOWN;

@@ -121,6 +121,7 @@ static Ephor__Check *build_check(struct build *build, const struct conf_value *f
     check->rise = conf_setting_u32(&scope, "rise");
     check->failover = conf_setting_bool(&scope, "failover");
     check->confirm = conf_setting_bool(&scope, "confirm");
+    check->stagger = conf_setting_bool(&scope, "stagger");
     fill_agree(check, conf_setting_text(&scope, "agree"));
     fill_vantage(build, check, conf_setting(&scope, "vantage"));
     return check;

@@ -177,6 +177,9 @@ const struct conf_row conf_rows[] = {
     BOOL("checks.*.confirm", .flags = CONF_IN_DEFAULTS, .fallback = "true",
          .help = "Whether all controllers look at once when one of them doubts what is agreed, and "
                  "their answers together make up fall and rise."),
+    BOOL("checks.*.stagger", .flags = CONF_IN_DEFAULTS, .fallback = "true",
+         .help = "Whether controllers take turns within the interval. false: all look at the same "
+                 "moment."),
     BOOL("checks.*.failover", .flags = CONF_IN_DEFAULTS, .fallback = "true",
          .help = "Whether it may restart or move anything. false: it is shown only."),
     COMMAND("checks.*.command", .only = "plugin", .flags = CONF_HAS_MACROS,

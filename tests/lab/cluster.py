@@ -58,10 +58,12 @@ class Controller:
         return wait_for(f"'{pattern}' in the log of {self.name}",
                         lambda: re.search(pattern, self.log()), seconds)
 
+    def command(self, *args):
+        return [os.path.join(self.lab.build, "ephorctl"), "--socket",
+                os.path.join(self.home, "ctl.sock"), *args]
+
     def ctl(self, *args, check=True):
-        command = [os.path.join(self.lab.build, "ephorctl"), "--socket",
-                   os.path.join(self.home, "ctl.sock"), *args]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
+        done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=30, check=False,
                               env=self.lab.env)
         if check and done.returncode != 0:
             raise Failed(f"{self.name}: ephorctl {' '.join(args)}: exit {done.returncode}: "
