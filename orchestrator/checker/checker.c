@@ -5,10 +5,12 @@
 #include "orchestrator/checker/checker.h"
 
 #include "orchestrator/base/log.h"
+#include "orchestrator/checker/canaries.h"
 #include "orchestrator/checker/jobs.h"
 #include "orchestrator/checker/reporter.h"
 #include "orchestrator/sys/http_client.h"
 #include "orchestrator/sys/link.h"
+#include "orchestrator/sys/now.h"
 #include "orchestrator/sys/process.h"
 
 #include <unistd.h>
@@ -21,7 +23,47 @@ struct checker {
     struct results *results;
     struct link *quorum;
     bool is_started;
+    struct canaries *canaries; /* NULL: another checker's business */
+    struct timer *beat;
+    int64_t beat_ms; /* when it came last */
+    uint32_t beats;
 };
+
+/* ---------------------------------------------------------------- its own state */
+
+enum { BEAT_MS = 200, LATE_MS = 250, BEATS_PER_STATE = 5 };
+
+static void tell_state(struct checker *checker, int64_t late_ms)
+{
+    Ephor__CheckerState state = EPHOR__CHECKER_STATE__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    Ephor__Canary list[CANARIES_MAX];
+    Ephor__Canary *pointers[CANARIES_MAX];
+    state.late_ms = late_ms;
+    if (checker->canaries != NULL) {
+        state.has_canaries = true;
+        state.n_canaries = canaries_list(checker->canaries, list);
+        for (size_t i = 0; i < state.n_canaries; i++)
+            pointers[i] = &list[i];
+        state.canaries = pointers;
+    }
+    m.body_case = EPHOR__MESSAGE__BODY_CHECKER_STATE;
+    m.checker_state = &state;
+    link_send(checker->quorum, &m, -1);
+}
+
+/* A checker that did not get to run takes answers that wait for it to be late. */
+static void on_beat(void *data)
+{
+    struct checker *checker = data;
+    int64_t now_ms = now_mono_ms();
+    int64_t late_ms = checker->beat_ms == 0 ? 0 : now_ms - checker->beat_ms - BEAT_MS;
+    checker->beat_ms = now_ms;
+    if (late_ms > LATE_MS)
+        tell_state(checker, late_ms);
+    else if (++checker->beats % BEATS_PER_STATE == 0)
+        tell_state(checker, 0);
+}
 
 static void on_adopted(struct checker *checker, const Ephor__Adopted *adopted)
 {
@@ -108,6 +150,8 @@ static void on_setup(void *data, const Ephor__Setup *setup)
 {
     struct checker *checker = data;
     checker->reporter.controller = setup->controller;
+    if (checker->canaries != NULL)
+        canaries_set(checker->canaries, setup->canaries, setup->n_canaries);
     int err = jobs_set_share(&checker->jobs, setup->checker_index, setup->checker_count,
                              setup->checks_running_max);
     if (err != ERR_OK)
@@ -125,6 +169,12 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     if (checker->http == NULL || reporter_init(&checker->reporter, loop, setup->controller) != 0 ||
         jobs_init(&checker->jobs, loop, checker->http, &checker->reporter) != 0)
         return err_set(e, ERR_NOMEM, "start the checker: %s", err_text(ERR_NOMEM));
+    checker->beat = timer_new(loop, on_beat, checker);
+    if (setup->checker_index == 0)
+        checker->canaries = canaries_new(&checker->jobs.context);
+    if (checker->beat == NULL || (setup->checker_index == 0 && checker->canaries == NULL))
+        return err_set(e, ERR_NOMEM, "start the checker: %s", err_text(ERR_NOMEM));
+    timer_start(checker->beat, BEAT_MS, BEAT_MS);
     checker->is_started = true;
     on_setup(checker, setup);
     jobs_set_results(&checker->jobs, checker->results);
@@ -146,6 +196,10 @@ static void on_drained(void *data)
 static void on_stop(void *data)
 {
     struct checker *checker = data;
+    timer_free(checker->beat);
+    checker->beat = NULL;
+    canaries_free(checker->canaries);
+    checker->canaries = NULL;
     jobs_stop(&checker->jobs, on_drained, checker);
 }
 

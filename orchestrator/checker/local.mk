@@ -1,6 +1,7 @@
 # Floor 4: the checker process.
 noinst_LIBRARIES += libchecker.a
 libchecker_a_SOURCES = \
+	orchestrator/checker/canaries.c orchestrator/checker/canaries.h \
 	orchestrator/checker/checker.c orchestrator/checker/checker.h \
 	orchestrator/checker/job.h \
 	orchestrator/checker/job_results.c \

@@ -6,6 +6,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/budget.c orchestrator/core/budget.h \
 	orchestrator/core/core.c orchestrator/core/core.h \
 	orchestrator/core/decide.c orchestrator/core/decide.h \
+	orchestrator/core/doubt.c orchestrator/core/doubt.h \
 	orchestrator/core/explain.c \
 	orchestrator/core/fact.h \
 	orchestrator/core/journal.c orchestrator/core/journal.h \

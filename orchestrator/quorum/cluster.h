@@ -33,6 +33,7 @@ void cluster_on_request(struct quorum *quorum, uint32_t from, const Ephor__Clust
 int cluster_talk(struct quorum *quorum, uint32_t to, const Ephor__Talk *talk);
 
 bool cluster_is_alone(const struct quorum *quorum); /* no other voter */
+void cluster_count_peers(const struct quorum *quorum, uint32_t *peers, uint32_t *linked);
 bool cluster_is_witness(const struct quorum *quorum);
 uint32_t cluster_seat_of(const struct quorum *quorum, uint32_t id);    /* 0: no such member */
 const char *cluster_name_of(const struct quorum *quorum, uint32_t id); /* "" if unknown */

@@ -21,6 +21,19 @@ bool cluster_is_alone(const struct quorum *q)
     return others == 0 && m->n_members > 0;
 }
 
+void cluster_count_peers(const struct quorum *q, uint32_t *peers, uint32_t *linked)
+{
+    const Ephor__Membership *m = engine_members(q->engine);
+    const char *text;
+    *peers = *linked = 0;
+    for (size_t i = 0; i < m->n_members && q->mesh != NULL; i++) {
+        if (m->members[i]->id == q->controller)
+            continue;
+        (*peers)++;
+        *linked += mesh_is_connected(q->mesh, m->members[i]->id, &text);
+    }
+}
+
 uint32_t cluster_seat_of(const struct quorum *q, uint32_t id)
 {
     const Ephor__ClusterMember *member = roster_find(engine_members(q->engine), id);

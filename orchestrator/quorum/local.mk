@@ -8,6 +8,7 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/peers.c orchestrator/quorum/presence.c orchestrator/quorum/presence.h \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
 	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
+	orchestrator/quorum/sight.c orchestrator/quorum/sight.h \
 	orchestrator/quorum/quorum.c orchestrator/quorum/quorum.h
 libquorum_a_CPPFLAGS = $(AM_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'
 

@@ -1,5 +1,4 @@
-/* The quorum's links: proposals in; policy, orders, leadership and feeds out. A lost checker means
- * that this controller cannot see: that is a fact too. */
+/* The quorum's links: proposals in; policy, orders, leadership and feeds out. */
 #include "orchestrator/quorum/quorum.h"
 
 #include "orchestrator/base/log.h"
@@ -21,35 +20,12 @@ void peers_init(struct quorum *q)
     q->status = (struct peer){.quorum = q, .role = EPHOR__ROLE__STATUS};
 }
 
-/* ---------------------------------------------------------------- sight */
-
-static bool all_checkers_are_up(const struct quorum *q)
+bool peers_have_checkers(const struct quorum *q)
 {
     for (uint32_t i = 0; i < q->checker_count && i < QUORUM_CHECKERS_MAX; i++)
         if (q->checkers[i].link == NULL)
             return false;
     return true;
-}
-
-static void on_sight_told(struct quorum *q, int err, uint64_t index)
-{
-    (void)index;
-    if (err == ERR_OK && all_checkers_are_up(q))
-        peers_send_policy(q); /* all opinions anew */
-}
-
-static void tell_sight(struct quorum *q, bool sees, const char *reason)
-{
-    if (q->machine.core == NULL)
-        return;
-    Ephor__Fact fact = EPHOR__FACT__INIT;
-    Ephor__Sight sight = EPHOR__SIGHT__INIT;
-    sight.controller = q->seat;
-    sight.sees = sees;
-    sight.reason = (char *)(uintptr_t)reason;
-    fact.body_case = EPHOR__FACT__BODY_SIGHT;
-    fact.sight = &sight;
-    proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_sight_told);
 }
 
 /* ---------------------------------------------------------------- orders */
@@ -417,6 +393,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
         cluster_on_request(peer->quorum, 0, m->cluster_request);
     if (m->body_case == EPHOR__MESSAGE__BODY_READ && peer->role == EPHOR__ROLE__STATUS)
         readers_add(peer->quorum, peer, m->read->sequence);
+    if (m->body_case == EPHOR__MESSAGE__BODY_CHECKER_STATE && peer->role == EPHOR__ROLE__CHECKER)
+        sight_on_checker(peer->quorum, m->checker_state);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE)
         return;
     if (!may_propose(peer->role, m->propose->fact)) {
@@ -424,6 +402,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
                   process_role_name(peer->role));
         return;
     }
+    if (peer->role == EPHOR__ROLE__CHECKER)
+        sight_on_opinions(peer->quorum, m->propose->fact->opinions);
     proposals_add(peer->quorum, PROPOSAL_FORWARDED, m->propose->fact, peer, m->propose->sequence,
                   NULL);
 }
@@ -436,7 +416,7 @@ static void on_close(void *data, const char *reason)
     link_free(peer->link);
     peer->link = NULL;
     if (peer->role == EPHOR__ROLE__CHECKER)
-        tell_sight(q, false, "its checker process was lost");
+        sight_work(q);
 }
 
 static struct peer *peer_of(struct quorum *q, Ephor__Role role, uint32_t instance)
@@ -446,11 +426,6 @@ static struct peer *peer_of(struct quorum *q, Ephor__Role role, uint32_t instanc
     if (role == EPHOR__ROLE__ACTOR)
         return &q->actor;
     return role == EPHOR__ROLE__STATUS ? &q->status : NULL;
-}
-
-static bool is_blind(const struct quorum *q)
-{
-    return q->machine.core != NULL && q->machine.core->controllers[q->seat - 1].is_blind;
 }
 
 void peers_connect(struct quorum *q, Ephor__Role role, uint32_t instance, int fd)
@@ -473,8 +448,8 @@ void peers_connect(struct quorum *q, Ephor__Role role, uint32_t instance, int fd
         peers_send_lead(q);
         peers_send_orders(q, true);
     }
-    if (role == EPHOR__ROLE__CHECKER && all_checkers_are_up(q) && is_blind(q))
-        tell_sight(q, true, "");
+    if (role == EPHOR__ROLE__CHECKER)
+        sight_work(q);
 }
 
 void peers_close(struct quorum *q)

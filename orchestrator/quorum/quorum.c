@@ -239,6 +239,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     }
     tell_leader(q);
     presence_work(q);
+    sight_work(q);
     peers_send_verdicts(q);
     peers_send_outlook(q);
     peers_send_orders(q, false);
@@ -319,6 +320,17 @@ static void on_storage(void *data, int err, const char *text)
 
 /* ---------------------------------------------------------------- self-doubt */
 
+void quorum_note_lag(struct quorum *q, int64_t late_ms, const char *what)
+{
+    q->calm_again_ms = now_mono_ms() + CALM_MS;
+    if (!q->is_calm)
+        return;
+    q->is_calm = false;
+    text_format(q->calm_text, sizeof(q->calm_text), "%s %lld ms", what, (long long)late_ms);
+    log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
+    quorum_propose_calm(q);
+}
+
 /* Did this process lag, or was the machine suspended? Then stop acting until it is calm. */
 static void watch_self(struct quorum *q)
 {
@@ -328,15 +340,7 @@ static void watch_self(struct quorum *q)
     bool jumped = suspended_ms - q->suspended_ms > LATE_MS;
     q->suspended_ms = suspended_ms;
     if (late_ms > LATE_MS || jumped) {
-        q->calm_again_ms = now_ms + CALM_MS;
-        if (q->is_calm) {
-            q->is_calm = false;
-            text_format(q->calm_text, sizeof(q->calm_text), "%s %lld ms",
-                        jumped ? "the machine was suspended for" : "it lagged by",
-                        (long long)late_ms);
-            log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
-            quorum_propose_calm(q);
-        }
+        quorum_note_lag(q, late_ms, jumped ? "the machine was suspended for" : "it lagged by");
     } else if (!q->is_calm && now_ms >= q->calm_again_ms) {
         q->is_calm = true;
         q->calm_text[0] = '\0';
@@ -350,6 +354,7 @@ static void on_beat(void *data)
     watch_self(q);
     quorum_note_leader(q);
     presence_work(q);
+    sight_work(q);
     peers_send_lead(q);
     q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
@@ -474,6 +479,7 @@ static void on_stop(void *data)
     cluster_close(q);
     readers_close(q);
     proposals_close(q);
+    sight_close(q);
     peers_close(q);
     process_done(q->process);
 }

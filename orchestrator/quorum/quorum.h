@@ -1,7 +1,7 @@
 /* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
  * data directory and the other controllers; what it learns and orders goes over links to the other
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
- * proposals.c (facts on their way into the log), presence.c (who has come forward), readers.c (who must not read anything old),
+ * proposals.c (facts on their way into the log), presence.c (who has come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read anything old),
  * cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
@@ -13,6 +13,7 @@
 #include "orchestrator/quorum/presence.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/readers.h"
+#include "orchestrator/quorum/sight.h"
 #include "orchestrator/sys/link.h"
 #include "orchestrator/sys/process.h"
 
@@ -60,6 +61,7 @@ struct quorum {
     struct proposals proposals;
     struct readers readers;
     struct presence_state presence;
+    struct sight sight;
     uint32_t leader; /* id; 0: unknown */
 
     struct mesh *mesh; /* NULL: this controller is in no cluster */
@@ -92,10 +94,14 @@ int64_t quorum_at_ms(const struct quorum *quorum);
 /* Say in the log whether this controller is calm. */
 void quorum_propose_calm(struct quorum *quorum);
 
+/* Something of this controller lagged: it is not calm for a while. what: "it lagged by". */
+void quorum_note_lag(struct quorum *quorum, int64_t late_ms, const char *what);
+
 /* peers.c */
 void peers_init(struct quorum *quorum);
 void peers_close(struct quorum *quorum);
 void peers_connect(struct quorum *quorum, Ephor__Role role, uint32_t instance, int fd);
+bool peers_have_checkers(const struct quorum *quorum); /* all of them */
 void peers_send_lead(struct quorum *quorum);
 void peers_send_orders(struct quorum *quorum, bool always);
 void peers_send_policy(struct quorum *quorum);   /* to checkers and actor */

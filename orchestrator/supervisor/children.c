@@ -202,6 +202,11 @@ static void send_setup(struct child *child)
     setup.operator_uids = operators;
     if (child->role == EPHOR__ROLE__ACTOR) /* nobody else gets the keys */
         add_identities(local, &setup);
+    char *canaries[CONF_CANARIES_MAX];
+    for (uint32_t i = 0; i < local->canary_count; i++)
+        canaries[i] = (char *)(uintptr_t)local->canaries[i];
+    setup.canaries = canaries;
+    setup.n_canaries = child->role == EPHOR__ROLE__CHECKER ? local->canary_count : 0;
     struct contacts contacts;
     if (child->role == EPHOR__ROLE__QUORUM && s->has_cluster) {
         add_cluster(&s->cluster, &contacts, &setup);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONF_LISTEN_MAX = 8, CONF_OPERATORS_MAX = 16 };
+enum { CONF_LISTEN_MAX = 8, CONF_OPERATORS_MAX = 16, CONF_CANARIES_MAX = 16 };
 
 struct conf_listen {
     char address[64]; /* IP literal */
@@ -37,6 +37,8 @@ struct conf_local {
     char operators[CONF_OPERATORS_MAX][64]; /* user names or numbers that may act */
     uint32_t operator_count;
     char operator_group[64];     /* "" = none */
+    char canaries[CONF_CANARIES_MAX][256];
+    uint32_t canary_count;
     uint32_t checkers;           /* processes */
     uint32_t checks_running_max; /* in each of them */
     struct conf_ssh *ssh;

@@ -36,6 +36,15 @@ static void build_users(struct conf *conf)
     }
 }
 
+static void build_canaries(struct conf *conf)
+{
+    struct conf_scope scope = conf_scope_top(&conf->doc, "local");
+    const struct conf_value *canaries = conf_setting(&scope, "canaries");
+    struct conf_local *local = &conf->local;
+    CONF_EACH_TEXT(name, canaries)
+    text_copy(local->canaries[local->canary_count++], sizeof(local->canaries[0]), name->text);
+}
+
 static void build_operators(struct conf *conf)
 {
     struct conf_scope scope = conf_scope_top(&conf->doc, "local");
@@ -124,6 +133,7 @@ void conf_build_local(struct conf_issues *issues, struct conf *conf)
     copy_path(issues, &scope, "socket", local->ctl_socket, sizeof(local->ctl_socket));
     build_users(conf);
     build_operators(conf);
+    build_canaries(conf);
     local->log_level = (unsigned)conf_setting_choice(&scope, "log_level");
     local->checkers = conf_setting_u32(&scope, "checkers");
     local->checks_running_max = conf_setting_u32(&scope, "checks_running_max");

@@ -173,6 +173,13 @@ bool conf_format_controllers(const char *text, uint32_t *count)
     return text[0] >= '1' && text[0] <= '0' + CONTROLLERS_MAX && text[1] == '\0';
 }
 
+static const char *canary_flaw(const char *text)
+{
+    if (strcmp(text, "gateway") == 0 || conf_format_is_ip(text) || endpoint_flaw(text) == NULL)
+        return NULL;
+    return "is neither \"gateway\" nor an IP address nor a \"host:port\"";
+}
+
 static const char *agree_flaw(const char *text)
 {
     uint32_t count;
@@ -197,6 +204,8 @@ const char *conf_format_flaw(enum conf_type type, const char *text)
         return address_flaw(text);
     if (type == CONF_TYPE_USER)
         return user_flaw(text);
+    if (type == CONF_TYPE_CANARY)
+        return canary_flaw(text);
     if (type == CONF_TYPE_AGREE)
         return agree_flaw(text);
     if (type == CONF_TYPE_VANTAGE)

@@ -93,6 +93,10 @@ const struct conf_row conf_rows[] = {
          .help = "Group whose users may act likewise. \"\": none."),
     CHOICE("local.log_level", "error|warning|info|debug", .fallback = "\"info\"",
            .help = "Least severity that is logged."),
+    ARRAY("local.canaries", CANARY, CONF_CANARIES_MAX, .fallback = "[ \"gateway\" ]",
+          .help = "What tells this controller that its own network works: \"gateway\" and IP "
+                  "addresses answer to pings, a \"host:port\" to connections. When its nodes go "
+                  "silent together with all of these, it takes itself to be cut off."),
     INT("local.checkers", 1, 8, .fallback = "1", .help = "Number of checker processes."),
     INT("local.checks_running_max", 1, 1000, .fallback = "32",
         .help = "Checks that run at once in each checker; more wait their turn."),
@@ -328,6 +332,7 @@ const char *conf_type_text(enum conf_type type)
         [CONF_TYPE_LISTEN] = "an \"IP address:port\"",
         [CONF_TYPE_ADDRESS] = "an IP address",
         [CONF_TYPE_INTERFACE] = "the name of a network interface",
+        [CONF_TYPE_CANARY] = "\"gateway\", an IP address or a \"host:port\"",
         [CONF_TYPE_AGREE] = "\"majority\", \"all\", \"any\" or a number",
         [CONF_TYPE_VANTAGE] = "\"all\", a number or an array [ ] of names",
         [CONF_TYPE_STATUS] = "a status or range such as \"200-399\"",

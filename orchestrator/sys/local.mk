@@ -15,6 +15,7 @@ libsys_a_SOURCES = \
 	orchestrator/sys/loop.c orchestrator/sys/loop.h \
 	orchestrator/sys/notify.c orchestrator/sys/notify.h \
 	orchestrator/sys/now.c orchestrator/sys/now.h \
+	orchestrator/sys/ping.c orchestrator/sys/ping.h \
 	orchestrator/sys/pki.c orchestrator/sys/pki.h \
 	orchestrator/sys/pki_file.c orchestrator/sys/pki_file.h \
 	orchestrator/sys/pki_trust.c orchestrator/sys/pki_trust.h \

@@ -18,6 +18,9 @@ enum { CHECKS_MAX = 512, POLICY_A = 11, POLICY_B = 12 };
 struct seen { /* what the quorum got about one check */
     int count;
     Ephor__State state;
+    Ephor__State suspect;
+    uint32_t attempts;
+    Ephor__Cause cause;
     char text[256];
 };
 
@@ -31,6 +34,9 @@ static struct {
     bool is_closed;
     int alive;
     int proposals;
+    int states;       /* of itself, that the checker told */
+    uint32_t seers;   /* how many controllers look; 0: it is not told */
+    uint32_t retry_ms; /* of every check; 0: 50 */
     int largest;
     uint64_t policy_index;
     int32_t answer_err;  /* what the quorum says to proposals */
@@ -71,6 +77,10 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
 {
     (void)data;
     ck_assert_int_eq(fd, -1);
+    if (m->body_case == EPHOR__MESSAGE__BODY_CHECKER_STATE) {
+        t.states++;
+        return;
+    }
     ck_assert_int_eq(m->body_case, EPHOR__MESSAGE__BODY_PROPOSE);
     const Ephor__Fact *fact = m->propose->fact;
     ck_assert_int_eq(fact->body_case, EPHOR__FACT__BODY_OPINIONS);
@@ -90,6 +100,9 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
         ck_assert_ptr_null(strchr(change->text, '\n'));
         t.seen[change->check].count++;
         t.seen[change->check].state = change->state;
+        t.seen[change->check].suspect = change->suspect;
+        t.seen[change->check].attempts = change->attempts;
+        t.seen[change->check].cause = change->cause;
         snprintf(t.seen[change->check].text, sizeof(t.seen[0].text), "%s", change->text);
     }
     if (t.answers)
@@ -235,7 +248,8 @@ static void fill_check(Ephor__Check *check, char **argv, const struct made *made
     check->name = check->id;
     check->interval_ms = made->interval_ms;
     check->timeout_ms = 5000;
-    check->retry_ms = 50;
+    check->retry_ms = t.retry_ms == 0 ? 50 : t.retry_ms;
+    check->confirm = true;
     check->fall = 3;
     check->rise = 2;
     check->timeout_state = EPHOR__STATE__STATE_CRITICAL;
@@ -265,6 +279,12 @@ static void adopt(uint64_t index, const struct made *made, size_t count)
     adopted.policy.len = ephor__policy__get_packed_size(&policy);
     adopted.policy.data = malloc(adopted.policy.len + 1);
     ephor__policy__pack(&policy, adopted.policy.data);
+    Ephor__Outlook outlook = EPHOR__OUTLOOK__INIT;
+    outlook.policy_index = index;
+    outlook.rank = 0;
+    outlook.count = t.seers;
+    if (t.seers > 0)
+        adopted.outlook = &outlook;
     adopted.index = index;
     t.policy_index = index;
     memset(t.seen, 0, sizeof(t.seen));
@@ -298,6 +318,13 @@ static bool is_seen(void *data)
     const struct expected *e = data;
     return t.seen[e->check].count > 0 && t.seen[e->check].state == e->state;
 }
+
+/* The first run of a slow check comes within 10 s. */
+#define WAIT_FIRST(check_, state_)                                        \
+    do {                                                                  \
+        struct expected e_ = {check_, EPHOR__STATE__STATE_##state_};      \
+        ck_assert(wait_until(t.loop, is_seen, &e_, 15000));               \
+    } while (0)
 
 #define WAIT_OPINION(check_, state_)                                                     \
     do {                                                                                 \

@@ -2,7 +2,8 @@
 EXTRA_DIST += tests/unit/core_fixture.h tests/unit/core_walk.h
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 UNIT_CORE_LIBS = libcore.a libbase.a $(CHECK_LIBS)
-UNIT_CORE_TESTS = test_core_adopt test_core_board test_core_rules test_core_step test_core_verdict test_snapshot
+UNIT_CORE_TESTS = test_core_adopt test_core_board test_core_rules test_core_step test_core_verdict \
+	test_doubt test_snapshot
 
 check_PROGRAMS += $(UNIT_CORE_TESTS)
 TESTS += $(UNIT_CORE_TESTS)
@@ -19,9 +20,14 @@ test_core_step_SOURCES = tests/unit/test_core_step.c
 test_core_step_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_core_step_LDADD = $(UNIT_CORE_LIBS)
 
+test_doubt_SOURCES = tests/unit/test_doubt.c
+test_doubt_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_doubt_LDADD = $(UNIT_CORE_LIBS)
+
 test_core_board_SOURCES = tests/unit/test_core_board.c
 test_core_board_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_core_board_LDADD = $(UNIT_CORE_LIBS)
+
 test_core_verdict_SOURCES = tests/unit/test_core_verdict.c
 test_core_verdict_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_core_verdict_LDADD = $(UNIT_CORE_LIBS)

@@ -286,6 +286,136 @@ START_TEST(garbage_and_strange_peers_are_ignored)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ many eyes */
+
+static void tell_verdict(uint32_t check, Ephor__State state, bool doubted)
+{
+    Ephor__CheckVerdict verdict = EPHOR__CHECK_VERDICT__INIT;
+    Ephor__CheckVerdict *list[] = {&verdict};
+    Ephor__Verdicts verdicts = EPHOR__VERDICTS__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    verdict.check = check;
+    verdict.state = state;
+    verdict.doubted = doubted;
+    verdicts.policy_index = t.policy_index;
+    verdicts.n_verdicts = 1;
+    verdicts.verdicts = list;
+    m.body_case = EPHOR__MESSAGE__BODY_VERDICTS;
+    m.verdicts = &verdicts;
+    link_send(t.quorum, &m, -1);
+}
+
+static bool is_doubted(void *data)
+{
+    const struct seen *seen = data;
+    return seen->attempts > 0;
+}
+
+static bool is_certain(void *data)
+{
+    const struct seen *seen = data;
+    return seen->attempts == 0;
+}
+
+static const struct made slow[] = {{"a", 3600000, NULL}};
+
+/* Where several look, the first answer that contradicts is told, and when it has passed. */
+START_TEST(a_doubt_is_told_at_once_and_taken_back)
+{
+    touch("a");
+    t.seers = 3;
+    t.retry_ms = 400;
+    adopt(POLICY_A, two, 1);
+    WAIT_OPINION(0, OK);
+    take_away("a");
+    ck_assert(wait_until(t.loop, is_doubted, &t.seen[0], 5000));
+    ck_assert_int_eq(t.seen[0].state, EPHOR__STATE__STATE_OK);
+    ck_assert_int_eq(t.seen[0].suspect, EPHOR__STATE__STATE_CRITICAL);
+    ck_assert_uint_eq(t.seen[0].attempts, 1);
+    ck_assert_int_eq(t.seen[0].cause, EPHOR__CAUSE__CAUSE_WRONG);
+    ck_assert_str_eq(t.seen[0].text, "a is gone");
+    touch("a");
+    ck_assert(wait_until(t.loop, is_certain, &t.seen[0], 5000));
+    ck_assert_int_eq(t.seen[0].state, EPHOR__STATE__STATE_OK);
+}
+END_TEST
+
+START_TEST(alone_there_is_nobody_to_tell_doubts)
+{
+    touch("a");
+    adopt(POLICY_A, two, 1);
+    WAIT_OPINION(0, OK);
+    take_away("a");
+    WAIT_OPINION(0, CRITICAL);
+    ck_assert_int_eq(t.seen[0].count, 2); /* no doubts in between */
+}
+END_TEST
+
+/* Somebody else doubts a check whose turn would come in an hour. */
+START_TEST(a_doubt_of_others_makes_it_look_at_once)
+{
+    touch("a");
+    t.seers = 3;
+    t.retry_ms = 3600000;
+    adopt(POLICY_A, slow, 1);
+    tell_verdict(0, EPHOR__STATE__STATE_OK, false);
+    WAIT_FIRST(0, OK);
+    take_away("a");
+    tell_verdict(0, EPHOR__STATE__STATE_OK, true);
+    ck_assert(wait_until(t.loop, is_doubted, &t.seen[0], 5000));
+    /* All together are sure: its own newest answer agrees. */
+    tell_verdict(0, EPHOR__STATE__STATE_CRITICAL, false);
+    WAIT_OPINION(0, CRITICAL);
+    ck_assert_uint_eq(t.seen[0].attempts, 0);
+}
+END_TEST
+
+static uint64_t runs_of(uint32_t check)
+{
+    struct result result = {.runs = 0};
+    return results_read(t.results, check, &result) ? result.runs : 0;
+}
+
+static bool has_run_more(void *data)
+{
+    return runs_of(0) > *(uint64_t *)data;
+}
+
+START_TEST(what_others_look_at_does_not_run_here)
+{
+    Ephor__Outlook outlook = EPHOR__OUTLOOK__INIT;
+    Ephor__CheckOutlook other = EPHOR__CHECK_OUTLOOK__INIT;
+    Ephor__CheckOutlook *others[] = {&other};
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    touch("a");
+    touch("b");
+    t.seers = 2;
+    adopt(POLICY_A, two, 2);
+    WAIT_OPINION(0, OK);
+    WAIT_OPINION(1, OK);
+    outlook.policy_index = POLICY_A;
+    outlook.rank = 1;
+    outlook.count = 2;
+    other.check = 1; /* not here: count 0 */
+    outlook.others = others;
+    outlook.n_others = 1;
+    m.body_case = EPHOR__MESSAGE__BODY_OUTLOOK;
+    m.outlook = &outlook;
+    link_send(t.quorum, &m, -1);
+    uint64_t other_runs = runs_of(1);
+    for (int i = 0; i < 4; i++) {
+        uint64_t runs = runs_of(0);
+        ck_assert(wait_until(t.loop, has_run_more, &runs, 5000));
+    }
+    ck_assert_uint_le(runs_of(1), other_runs + 1); /* it may have been running */
+    outlook.n_others = 0;
+    t.seen[1].count = 0;
+    link_send(t.quorum, &m, -1);
+    WAIT_OPINION(1, OK); /* learned anew */
+    ck_assert_int_gt(t.states, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("checker");
@@ -293,6 +423,10 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, opinions_follow_the_target);
+    tcase_add_test(tests, a_doubt_is_told_at_once_and_taken_back);
+    tcase_add_test(tests, alone_there_is_nobody_to_tell_doubts);
+    tcase_add_test(tests, a_doubt_of_others_makes_it_look_at_once);
+    tcase_add_test(tests, what_others_look_at_does_not_run_here);
     tcase_add_test(tests, refused_proposals_are_sent_again);
     tcase_add_test(tests, change_while_under_way_is_sent_after_the_answer);
     tcase_add_test(tests, new_link_gets_every_known_opinion);
