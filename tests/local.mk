@@ -11,6 +11,7 @@ tests_lab_eio_so_LDFLAGS = -shared -Wl,-z,relro -Wl,-z,now
 EXTRA_DIST += \
 	tests/lab/bad_disk.py tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py \
 	tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py tests/lab/lsan.supp \
+	tests/lab/detect.py tests/lab/many_eyes.py \
 	tests/lab/measure.py tests/lab/operate.py tests/lab/quorum.py tests/lab/run.py tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 

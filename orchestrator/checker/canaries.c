@@ -1,5 +1,6 @@
 #include "orchestrator/checker/canaries.h"
 
+#include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
 #include "orchestrator/sys/ping.h"
 
@@ -28,6 +29,9 @@ struct canaries {
 
 static void learn(struct canary *canary, bool is_answered)
 {
+    bool was_up = canary->is_proven && canary->misses < MISSES_MAX;
+    if (is_answered != was_up && (is_answered || canary->misses + 1 == MISSES_MAX))
+        log_info("canary", "%s %s", canary->name, is_answered ? "answers" : "does not answer");
     if (is_answered) {
         canary->is_proven = true;
         canary->misses = 0;

@@ -221,6 +221,21 @@ bool core_sees(const struct core *core, uint32_t seat)
     return true;
 }
 
+bool core_controller_is_well(const struct core *core, uint32_t seat, char trouble[LINE_SIZE])
+{
+    const struct controller_state *c = &core->controllers[seat - 1];
+    trouble[0] = '\0';
+    if (c->presence == PRESENCE_ABSENT)
+        text_copy(trouble, LINE_SIZE, "absent: the leader does not hear it");
+    else if (c->presence == PRESENCE_UNCONFIRMED)
+        text_copy(trouble, LINE_SIZE, "has not come forward since the leader changed");
+    else if (c->is_blind)
+        text_format(trouble, LINE_SIZE, "cannot see: %s", c->sight_reason);
+    else if (c->is_not_calm)
+        text_format(trouble, LINE_SIZE, "only watches: %s", c->reason);
+    return trouble[0] == '\0';
+}
+
 bool core_is_gathered(const struct core *core, uint32_t *there, uint32_t *awaited)
 {
     uint32_t all = 0, present = 0, unconfirmed = 0;

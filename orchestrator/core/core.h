@@ -283,6 +283,9 @@ bool core_is_doubted(const struct core *core, int32_t check);
 /* Do the opinions of this seat count at present? */
 bool core_sees(const struct core *core, uint32_t seat);
 
+/* Is all well with the controller in this seat, so that what it sees counts? Writes what is not. */
+bool core_controller_is_well(const struct core *core, uint32_t seat, char trouble[LINE_SIZE]);
+
 /* Have enough controllers come forward since the leader changed (rule 20)? Both counts may be
  * NULL. */
 bool core_is_gathered(const struct core *core, uint32_t *there, uint32_t *awaited);

@@ -11,7 +11,7 @@
 enum answer { ANSWER_NONE, ANSWER_ALIVE, ANSWER_SILENT };
 
 struct sight_node {
-    uint32_t answered, silent; /* checks of the node and of its members */
+    uint32_t answered, silent; /* checks of the node and of its members that may fail over */
     bool was_alive;
 };
 
@@ -48,10 +48,13 @@ static bool prepare(struct quorum *q)
     return true;
 }
 
+/* Only what may lead to something: others may well look at this machine and call it the node. */
 static struct sight_node *node_of(struct quorum *q, uint32_t check)
 {
     const struct core *core = q->machine.core;
     const struct check *c = core_check(core, (int32_t)check);
+    if (!c->failover)
+        return NULL;
     if (c->scope == SCOPE_NODE)
         return &q->sight.nodes[c->target];
     if (c->scope == SCOPE_MEMBER)

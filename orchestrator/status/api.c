@@ -51,6 +51,53 @@ static void write_cluster(struct jsonw *w, const struct view *view)
     jsonw_object_end(w);
 }
 
+static void write_controllers(struct jsonw *w, const struct view *view)
+{
+    jsonw_array(w, "controllers");
+    for (uint32_t seat = 1; view->core != NULL && seat <= CONTROLLERS_MAX; seat++) {
+        const struct controller_state *c = &view->core->controllers[seat - 1];
+        char trouble[LINE_SIZE];
+        if (!c->is_member)
+            continue;
+        core_controller_is_well(view->core, seat, trouble);
+        jsonw_object(w, NULL);
+        jsonw_text(w, "name", c->name);
+        jsonw_int(w, "seat", seat);
+        jsonw_bool(w, "there", c->presence == PRESENCE_THERE);
+        jsonw_bool(w, "looks", c->looks);
+        jsonw_bool(w, "sees", core_sees(view->core, seat));
+        jsonw_text(w, "trouble", trouble);
+        jsonw_bool(w, "file_differs", core_file_differs(view->core, seat));
+        jsonw_int(w, "rules", c->rules);
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+}
+
+/* What each controller thinks of a check. */
+static void write_opinions(struct jsonw *w, const struct view *view, int32_t check)
+{
+    jsonw_array(w, "opinions");
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct opinion *o = &core_check(view->core, check)->opinions[seat - 1];
+        struct outlook outlook;
+        if (!core_looks(view->core, check, seat, &outlook) ||
+            (!view->core->is_board_known && !o->is_known))
+            continue;
+        jsonw_object(w, NULL);
+        jsonw_text(w, "controller", view->core->controllers[seat - 1].name);
+        jsonw_text(w, "state", o->is_known ? state_name((enum state)o->state) : NULL);
+        if (o->is_known && o->attempts > 0) {
+            jsonw_text(w, "suspect", state_name((enum state)o->suspect));
+            jsonw_int(w, "attempts", o->attempts);
+        }
+        jsonw_text(w, "cause", cause_name((enum cause)o->cause));
+        jsonw_bool(w, "counts", o->is_known && core_sees(view->core, seat));
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+}
+
 /* ---------------------------------------------------------------- services */
 
 static void write_vips(struct jsonw *w, const struct view *view, int32_t service)
@@ -164,6 +211,7 @@ static void write_check(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_int(w, "attempt", has_result ? r.attempt : 0);
     jsonw_int(w, "runs", has_result ? (int64_t)r.runs : 0);
     write_at(w, "since", view, check->since_ms);
+    write_opinions(w, view, i);
     jsonw_object_end(w);
 }
 
@@ -223,6 +271,7 @@ void api_status(const struct view *view, struct buf *out)
     jsonw_init(&w, out);
     jsonw_object(&w, NULL);
     write_cluster(&w, view);
+    write_controllers(&w, view);
     jsonw_text(&w, "state", state_name(view->state));
     jsonw_text(&w, "headline", view->headline);
     write_all(&w, "services", view, shape->services, write_service);

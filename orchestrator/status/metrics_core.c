@@ -219,3 +219,33 @@ void metric_actions(struct page *page)
                                             {order_kind_name(kind), result_name(result)}},
                            page->view->feed->counts.actions[kind][result]);
 }
+
+static bool is_there(const struct core *core, uint32_t seat)
+{
+    return core->controllers[seat - 1].presence == PRESENCE_THERE;
+}
+
+static void sample_controllers(struct page *page, bool (*is)(const struct core *, uint32_t))
+{
+    const struct core *core = page->view->core;
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++)
+        if (core->controllers[seat - 1].is_member)
+            metrics_sample(
+                page, &(struct labels){{"controller"}, {core->controllers[seat - 1].name}},
+                is(core, seat));
+}
+
+void metric_controller_there(struct page *page)
+{
+    sample_controllers(page, is_there);
+}
+
+void metric_controller_sees(struct page *page)
+{
+    sample_controllers(page, core_sees);
+}
+
+void metric_controller_file(struct page *page)
+{
+    sample_controllers(page, core_file_differs);
+}

@@ -174,6 +174,21 @@ static void find_own_problems(struct view *view)
     }
 }
 
+static void find_controller_problems(struct view *view)
+{
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct controller_state *c = &view->core->controllers[seat - 1];
+        char trouble[LINE_SIZE];
+        if (!c->is_member)
+            continue;
+        if (!core_controller_is_well(view->core, seat, trouble))
+            add_problem(view, STATE_WARNING, c->name, "%s", trouble);
+        if (core_file_differs(view->core, seat))
+            add_problem(view, STATE_WARNING, c->name,
+                        "its file is not the policy in force: 'ephorctl config diff' there");
+    }
+}
+
 static void find_service_problems(struct view *view)
 {
     char why[LINE_SIZE];
@@ -308,6 +323,7 @@ int view_init(struct view *view, const struct feed *feed, int64_t now_wall_ms)
             add_problem(view, STATE_WARNING, "ephor", "paused by %s%s%s: nothing happens by itself",
                         view->core->paused_author, view->core->paused_reason[0] ? ", " : "",
                         view->core->paused_reason);
+        find_controller_problems(view);
         find_service_problems(view);
         find_vip_problems(view);
         find_node_problems(view);

@@ -34,8 +34,11 @@ libsys_a_SOURCES = \
 	orchestrator/sys/tls_words.c orchestrator/sys/tls_words.h
 libsys_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(SSH2_CFLAGS) $(CAPNG_CFLAGS) $(MHD_CFLAGS) $(SSL_CFLAGS)
 
-check_PROGRAMS += test_link test_loop
-TESTS += test_link test_loop
+check_PROGRAMS += test_link test_loop test_ping
+TESTS += test_link test_loop test_ping
+test_ping_SOURCES = tests/unit/test_ping.c
+test_ping_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_ping_LDADD = libsys.a libbase.a $(UV_LIBS) $(CHECK_LIBS)
 test_loop_SOURCES = tests/unit/test_loop.c
 test_loop_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_loop_LDADD = libsys.a libbase.a $(UV_LIBS) $(CHECK_LIBS)

@@ -92,11 +92,14 @@ class Controller:
     def log_index(self):
         return self.cluster().get("log", {}).get("applied_index", 0)
 
-    def quorum_pid(self):
+    def pid_of(self, role):
         for process in self.json("status").get("processes", []):
-            if process["role"] == "quorum":
+            if process["role"] == role:
                 return process["pid"]
         return 0
+
+    def quorum_pid(self):
+        return self.pid_of("quorum")
 
     def journal(self):
         out = self.ctl("--json", "journal", "-n", "2000").stdout

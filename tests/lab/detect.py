@@ -59,7 +59,7 @@ def measure(build, settings, runs):
     times = []
     try:
         lab.up()
-        lab.edit((PACE, f'interval = "1s"; {settings}'))
+        lab.edit_all((PACE, f'interval = "1s"; {settings}'))
         lab.cluster.form()
         lab.cluster.service_is("n1")
         lab.cluster.leader().ctl("pause", "--reason", "only the verdict is wanted")

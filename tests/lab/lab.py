@@ -130,15 +130,22 @@ class Lab:
 
     # -- the configuration
 
-    def edit(self, *replacements):
-        """Replace text in the lab's configuration; each must be found."""
-        with open(self.path("ephor.conf"), encoding="utf-8") as f:
+    def edit(self, *replacements, controller=""):
+        """Replace text in the configuration (of c1 if nobody is named); each must be found."""
+        path = self.path(controller, "ephor.conf")
+        with open(path, encoding="utf-8") as f:
             text = f.read()
         for old, new in replacements:
             claim(old in text, f"the configuration has no '{old}'")
             text = text.replace(old, new)
-        with open(self.path("ephor.conf"), "w", encoding="utf-8") as f:
+        with open(path, "w", encoding="utf-8") as f:
             f.write(text)
+
+    def edit_all(self, *replacements):
+        """The same for every controller that the lab has room for."""
+        for name in ("", "c2", "c3", "c4", "c5"):
+            if os.path.exists(self.path(name, "ephor.conf")):
+                self.edit(*replacements, controller=name)
 
     # -- the daemon
 

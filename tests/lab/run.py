@@ -20,6 +20,7 @@ import bad_disk  # noqa: E402,F401  adds its scenarios
 import bad_input  # noqa: E402,F401
 import certificates  # noqa: E402,F401
 import failover  # noqa: E402,F401
+import many_eyes  # noqa: E402,F401
 import operate  # noqa: E402,F401
 import quorum  # noqa: E402,F401
 from cluster import Cluster  # noqa: E402

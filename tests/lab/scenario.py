@@ -22,8 +22,8 @@ class Scenario:
 
     def run(self, lab):
         if self.settings:
-            lab.edit(('vips = [ "web" ];', f'vips = [ "web" ]; {self.settings}'))
-        lab.edit(*self.edits)
+            lab.edit_all(('vips = [ "web" ];', f'vips = [ "web" ]; {self.settings}'))
+        lab.edit_all(*self.edits)
         if self.controllers > 1:
             lab.cluster.form()
             lab.cluster.service_is("n1")
