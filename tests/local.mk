@@ -8,6 +8,12 @@ tests_lab_eio_so_SOURCES = tests/lab/eio.c
 tests_lab_eio_so_CFLAGS = $(AM_CFLAGS) -fPIC -fno-sanitize=all
 tests_lab_eio_so_LDFLAGS = -shared -Wl,-z,relro -Wl,-z,now
 
+# An older version, which knows the first rules only.
+noinst_PROGRAMS += ephord-before
+ephord_before_SOURCES = orchestrator/ephord.c orchestrator/core/rules.c
+ephord_before_CPPFLAGS = $(AM_CPPFLAGS) -DCORE_RULES_MAX=1
+ephord_before_LDADD = $(ephord_LDADD)
+
 EXTRA_DIST += \
 	tests/lab/bad_disk.py tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py \
 	tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py tests/lab/lsan.supp \

@@ -33,6 +33,7 @@ struct tally { /* scratch of verdict.c, no state */
     uint8_t state;
     bool is_known;
     int32_t worst; /* check */
+    int64_t failed_ms; /* of a node: when something that should run on it failed last; 0: nothing */
 };
 
 struct check {
@@ -168,10 +169,9 @@ struct controller_state {
     char reason[TEXT_SIZE]; /* why it is not calm */
 };
 
-/* The rules that this version knows, and follows once every controller does (core.rules). */
-#ifndef CORE_RULES_MAX
-#define CORE_RULES_MAX 1
-#endif
+/* The newest rules that this version knows, and follows once every controller does (core.rules):
+ * 1 the first, 2 with rule 21. What only newer ones know may not be done under older ones. */
+extern const uint32_t core_rules_max;
 
 struct core {
     struct core_shape shape;
@@ -193,6 +193,9 @@ struct core {
     char paused_author[NAME_SIZE];
     char paused_reason[TEXT_SIZE];
     struct controller_state controllers[CONTROLLERS_MAX];
+    /* scratch of verdict.c, no state: nodes that failed at once, and until when that holds */
+    uint32_t many_failed, many_nodes;
+    int64_t many_until_ms; /* 0: they did not */
     size_t service_offset, member_offset, check_offset, vip_offset, node_offset;
 };
 

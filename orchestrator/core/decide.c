@@ -156,6 +156,13 @@ bool decide_is_automatic(const struct core *core, struct gates *gates, struct de
         return false;
     }
     gate_pass(gates, RULE_PAUSED, "not paused");
+    if (core->rules >= 2 && core->many_until_ms > core->at_ms) {
+        char wait[32];
+        wake_at(d, core->many_until_ms);
+        settle(d, gates, RULE_MANY_AT_ONCE, "%u of %u nodes failed at once; not before %s",
+               core->many_failed, core->many_nodes, ahead(core, core->many_until_ms, wait));
+        return false;
+    }
     return true;
 }
 
@@ -470,7 +477,9 @@ void decide_service(const struct core *core, int32_t service, struct gates *gate
     struct decision restart;
     decide_member(core, s->active, gates, &restart);
     wake_at(d, restart.wake_ms);
-    if (restart.acts || restart.rule == RULE_PAUSED || restart.rule == RULE_NOT_CALM) {
+    bool is_held = restart.rule == RULE_PAUSED || restart.rule == RULE_NOT_CALM ||
+                   restart.rule == RULE_NOT_GATHERED || restart.rule == RULE_MANY_AT_ONCE;
+    if (restart.acts || is_held) {
         int64_t wake_ms = d->wake_ms;
         *d = restart;
         d->acts = false; /* the restart is the member's own doing */

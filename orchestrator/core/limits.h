@@ -47,6 +47,12 @@
 /* A standby whose node came back is not restarted before its checks had this long to look again:
  * what they say is from the time when they could not reach it. */
 #define RETURN_MS 10000
+/* Nodes that fail within this time of each other fail at once (rule 21) ... */
+#define MANY_WINDOW_MS 10000
+/* ... which takes more than half of all nodes, and as many as this; then nothing is done for ... */
+#define MANY_NODES_MIN 3
+/* ... so long after the last of them. */
+#define MANY_HOLD_MS 60000
 /* A VIP that vanished from its holder is put back at most this often: never a fight in a loop. */
 #define REGRANT_MS 10000
 /* A stop that was not confirmed is tried again at most this often. */

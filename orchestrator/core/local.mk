@@ -16,6 +16,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/orders.c \
 	orchestrator/core/recovery.c orchestrator/core/recovery.h \
 	orchestrator/core/restart.c orchestrator/core/restart.h \
+	orchestrator/core/rules.c \
 	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
 	orchestrator/core/step.c \
 	orchestrator/core/vantage.c \

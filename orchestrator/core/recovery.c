@@ -92,7 +92,7 @@ static int64_t align_vips(struct core *core, int32_t service, struct effects *ef
     int64_t wake_ms = NEVER_MS;
     struct decision automatic = {.wake_ms = NEVER_MS};
     if (!decide_is_automatic(core, NULL, &automatic))
-        return wake_ms;
+        return automatic.wake_ms;
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
         struct vip *vip = core_vip(core, i);
         if (vip->phase != VIP_FREE && vip->holder != node) {

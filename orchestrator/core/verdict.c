@@ -246,6 +246,37 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
     }
 }
 
+/* Something that should run there is down, or all of it is. */
+static void note_failed(struct node *node, int64_t since_ms)
+{
+    if (since_ms > node->tally.failed_ms)
+        node->tally.failed_ms = since_ms;
+}
+
+/* Rule 21: how many nodes failed within a short time, and were there more of them than not? */
+static void refresh_many(struct core *core)
+{
+    int64_t last_ms = 0;
+    core->many_failed = core->many_nodes = 0;
+    core->many_until_ms = 0;
+    for (int32_t i = 0; i < core_member_count(core); i++) {
+        const struct member *m = core_member(core, i);
+        const struct service *s = core_service(core, m->service);
+        if (m->state == STATE_CRITICAL && (s->run == RUN_EVERYWHERE || s->active == i))
+            note_failed(core_node(core, m->node), m->since_ms);
+    }
+    for (int32_t i = 0; i < core_node_count(core); i++)
+        if (core_node(core, i)->tally.failed_ms > last_ms)
+            last_ms = core_node(core, i)->tally.failed_ms;
+    for (int32_t i = 0; i < core_node_count(core); i++) {
+        int64_t failed_ms = core_node(core, i)->tally.failed_ms;
+        core->many_nodes++;
+        core->many_failed += failed_ms > 0 && failed_ms + MANY_WINDOW_MS > last_ms;
+    }
+    if (core->many_failed >= MANY_NODES_MIN && 2 * core->many_failed > core->many_nodes)
+        core->many_until_ms = last_ms + MANY_HOLD_MS;
+}
+
 /* Until rule 20 is satisfied every verdict stays as it was: it would be that of a few. */
 void verdict_refresh(struct core *core, struct effects *effects)
 {
@@ -258,6 +289,7 @@ void verdict_refresh(struct core *core, struct effects *effects)
         refresh_node(core, i, effects);
     for (int32_t i = 0; i < core_member_count(core); i++)
         refresh_member(core, i, effects);
+    refresh_many(core);
 }
 
 void verdict_forget(struct core *core, uint32_t controller)

@@ -108,7 +108,9 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
       "a node out of reach loses its addresses with their leases: the service leaves it")          \
     X(20, NOT_GATHERED, "not-gathered",                                                            \
       "a new leader acts when a majority of the controllers that see has come forward, or the "    \
-      "others were given up")
+      "others were given up")                                                                      \
+    X(21, MANY_AT_ONCE, "many-at-once",                                                            \
+      "when most nodes fail at once, it is looked at again for a while before anything is done")
 #define EVENT_LIST(X)                                                                              \
     X(POLICY, "policy")                                                                            \
     X(LEADER, "leader")                                                                            \

@@ -120,13 +120,13 @@ static void tell_own(struct quorum *q)
     uint64_t file = policy_digest_number(q->file_digest);
     Ephor__Presence presence = EPHOR__PRESENCE__INIT;
     bool is_told = c->presence == PRESENCE_THERE && c->run == q->proposals.run &&
-                   c->rules == CORE_RULES_MAX && c->file == file;
+                   c->rules == core_rules_max && c->file == file;
     if (!c->is_member || is_told || q->presence.is_own_proposed || q->leader == 0)
         return;
     presence.controller = q->seat;
     presence.there = true;
     presence.run = q->proposals.run;
-    presence.rules = CORE_RULES_MAX;
+    presence.rules = core_rules_max;
     presence.file = file;
     presence.text = (char *)(uintptr_t)(file != 0 && file != q->machine.core->policy_file
                                             ? "its file is not the policy in force"

@@ -180,6 +180,19 @@ static void propose_offer(struct quorum *q)
 
 /* ---------------------------------------------------------------- the engine's callbacks */
 
+/* Rules that this version does not know cannot be followed: what it would make of the log is another
+ * state than that of the others. */
+static void stop_if_too_old(struct quorum *q)
+{
+    if (q->machine.core == NULL || q->machine.core->rules <= core_rules_max || q->is_too_old)
+        return;
+    q->is_too_old = true;
+    log_error("rules", "the cluster follows rules %u, and this version knows them up to %u: install "
+                       "the version of the other controllers",
+              q->machine.core->rules, core_rules_max);
+    process_restart(q->process);
+}
+
 static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *bytes, size_t size)
 {
     struct quorum *q = data;
@@ -187,6 +200,7 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
     if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK) {
         peers_send_policy(q); /* also while running: another controller may send one */
         peers_send_snapshot(q);
+        stop_if_too_old(q);
         propose_offer(q);
         return;
     }
@@ -237,6 +251,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
         peers_send_policy(q);
         propose_offer(q);
     }
+    stop_if_too_old(q);
     tell_leader(q);
     presence_work(q);
     sight_work(q);

@@ -42,6 +42,7 @@ struct quorum {
     uint32_t checker_count;
     int64_t fresh_ms; /* X of the lease protocol */
 
+    bool is_too_old; /* for the rules of the cluster: about to end */
     bool is_leading;
     uint64_t term;                    /* in which this controller leads, or led last */
     int64_t base_at_ms, base_mono_ms; /* core time runs from here while leading */

@@ -40,6 +40,7 @@ static void write_cluster(struct jsonw *w, const struct view *view)
     jsonw_text(w, "leader", core == NULL || core->leader == 0 ? NULL : core->leader_name);
     jsonw_int(w, "term", (int64_t)(feed->is_linked ? feed->term : feed->machine.term));
     jsonw_bool(w, "leading", feed->is_leading);
+    jsonw_int(w, "rules", core == NULL ? 0 : core->rules);
     jsonw_int(w, "policy_index", (int64_t)feed->machine.policy_index);
     jsonw_text(w, "policy_digest", feed->machine.policy_digest);
     write_paused(w, view);

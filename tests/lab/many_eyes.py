@@ -137,6 +137,40 @@ def bad_links_and_slow_controllers_change_nothing(lab):
     cluster.service_is("n1")
 
 
+@scenario(controllers=3, seconds=30, program="ephord-before")
+def an_upgrade_one_by_one(lab):
+    """Two builds together: newer rules are followed when the last controller knows them, and not
+    before; nothing moves meanwhile. An older one is not let in afterwards."""
+    cluster = lab.cluster
+    begin = newest(cluster)
+    for controller in cluster.all:
+        claim(rules_of(cluster.leader()) == 1, "newer rules are followed before all know them")
+        controller.stop()
+        controller.start(EPHORD=os.path.join(lab.build, "ephord"))
+        wait_for(f"{controller.name} is back", controller.log_index)
+        if controller.name == "c2":  # an old one and two new ones restart a service together
+            all_see(cluster)
+            lab.lab("kill-service", 1)
+            told(cluster, "works again after the restart", begin)
+    told(cluster, "rules 2: they are followed from now on", begin)
+    cluster.agree()
+    claim([rules_of(c) for c in cluster.all] == [2, 2, 2], "not all follow them")
+    claim(not lines(cluster, "granted to", begin), "the address moved")
+    cluster.service_is("n1")
+
+    old = cluster.extend("c4")
+    cluster.add("c4")
+    old.start()
+    old.in_log("install the version of the other controllers")
+    claim(not old.json("status").get("services"), "it shows what it cannot follow")
+    old.kill()
+    cluster.leader().ctl("cluster", "remove", "c4", "--yes")
+
+
+def rules_of(controller):
+    return controller.json("status").get("cluster", {}).get("rules")
+
+
 def check_runs(controller):
     return sum(c["runs"] for c in controller.json("status").get("checks", [])
                if c["name"] == "http")

@@ -456,6 +456,72 @@ START_TEST(test_new_rules_wait_for_the_last_controller)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- rule 21 */
+
+/* web on four nodes, all well, and long ago. */
+static void open_four(uint32_t rules)
+{
+    struct draft draft = draft_pair();
+    bench_close(&b);
+    draft.nodes = 4;
+    memcpy(draft.members[0], (int32_t[DRAFT_MAX]){1, 2, 3, 4}, sizeof(draft.members[0]));
+    bench_open(&b, &draft);
+    b.core->rules = rules;
+    bench_settle(&b);
+}
+
+START_TEST(test_rule_21_many_at_once)
+{
+    open_four(2);
+    bench_say(&b, 1, 2, STATE_CRITICAL);
+    bench_say(&b, 1, 1, STATE_CRITICAL);
+    bench_wait(&b, 9000);
+    bench_say(&b, 1, 0, STATE_CRITICAL); /* the active one is the third of four */
+    ck_assert_int_eq(bench_rule(&b), RULE_MANY_AT_ONCE);
+    ck_assert(bench_told(&b, EVENT_HOLD, "3 of 4 nodes failed at once"));
+    ck_assert_int_eq(core_next_deadline(b.core), b.at_ms + MANY_HOLD_MS);
+    bench_wait(&b, MANY_HOLD_MS - 1);
+    ck_assert_int_eq(core_service(b.core, 0)->phase, PHASE_STEADY);
+    bench_wait(&b, 1); /* it was looked at again, and is so */
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
+}
+END_TEST
+
+START_TEST(test_rule_21_not_so_many_or_not_at_once)
+{
+    open_four(2);
+    bench_say(&b, 1, 2, STATE_CRITICAL);
+    bench_say(&b, 1, 0, STATE_CRITICAL); /* two of four */
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
+    open_four(2);
+    bench_say(&b, 1, 2, STATE_CRITICAL);
+    bench_say(&b, 1, 1, STATE_CRITICAL);
+    bench_wait(&b, 10001);
+    bench_say(&b, 1, 0, STATE_CRITICAL);
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
+}
+END_TEST
+
+START_TEST(test_rule_21_an_operator_may)
+{
+    open_four(2);
+    for (uint32_t check = 0; check < 3; check++)
+        bench_say(&b, 1, 2 - check, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_MANY_AT_ONCE);
+    bench_ask(&b, VERB_FAILOVER, "web", "n4");
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
+}
+END_TEST
+
+START_TEST(test_rule_21_waits_for_the_last_controller)
+{
+    open_four(1);
+    for (uint32_t check = 0; check < 3; check++)
+        bench_say(&b, 1, 2 - check, STATE_CRITICAL);
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core board");
@@ -487,6 +553,10 @@ int main(void)
     tcase_add_test(t, test_the_leaders_reach_is_what_counts);
     tcase_add_test(t, test_another_would_lead_better);
     tcase_add_test(t, test_new_rules_wait_for_the_last_controller);
+    tcase_add_test(t, test_rule_21_many_at_once);
+    tcase_add_test(t, test_rule_21_not_so_many_or_not_at_once);
+    tcase_add_test(t, test_rule_21_an_operator_may);
+    tcase_add_test(t, test_rule_21_waits_for_the_last_controller);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -155,14 +155,14 @@ START_TEST(the_status_has_exactly_these_keys)
         const char *path;
         const char *keys;
     } wanted[] = {
-        {NULL, "cluster state headline services nodes checks processes problems config"},
-        {"cluster", "name leader term leading policy_index policy_digest paused calm calm_reason "
-                    "storage_ok storage_text at"},
+        {NULL, "cluster controllers state headline services nodes checks processes problems config"},
+        {"cluster", "name leader term leading rules policy_index policy_digest paused calm "
+                    "calm_reason storage_ok storage_text at"},
         {"services", "name state since phase active rule rule_name reason vips members"},
         {"nodes", "name address state reachable channel rtt_us maintenance maintenance_author "
                   "maintenance_reason holding"},
         {"checks", "id name scope state observed output reason perfdata duration_ms attempt runs "
-                   "since"},
+                   "since opinions"},
         {"config", "path last_reload_ok last_reload_text"},
     };
     struct play play;
