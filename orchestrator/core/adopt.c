@@ -7,6 +7,7 @@
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
+#include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
@@ -272,6 +273,7 @@ bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int6
         carry_services(fresh, old);
         carry_vips(fresh, old, fresh->shape.vips - retiring, effects);
     }
+    stale_link(fresh);
     verdict_refresh(fresh, effects);
     recovery_settle(fresh, effects);
     return true;

@@ -2,6 +2,7 @@
 
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/journal.h"
+#include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
@@ -45,7 +46,7 @@ static void follow_rules(struct core *core, struct effects *effects)
 
 void board_apply(struct core *core, const struct fact *f, struct effects *effects)
 {
-    core->is_board_known = true;
+    core->is_board_known = core->is_stale = true;
     effects->board_changed = true;
     for (uint32_t i = 0; i < CONTROLLERS_MAX; i++) {
         struct controller_state *c = &core->controllers[i];
@@ -80,6 +81,7 @@ void board_apply_presence(struct core *core, const struct fact *f, struct effect
         return;
     struct controller_state *c = &core->controllers[f->presence.controller - 1];
     const char *name = board_name(core, f->presence.controller, text);
+    core->is_stale = true;
     effects->board_changed |= (c->presence == PRESENCE_ABSENT) == f->presence.is_there;
     if (!f->presence.is_there) {
         c->presence = PRESENCE_ABSENT;
@@ -106,13 +108,16 @@ void board_apply_presence(struct core *core, const struct fact *f, struct effect
     follow_rules(core, effects);
 }
 
-static void reach_set(struct core *core, struct node *node, enum reach reach, const char *text,
+static void reach_set(struct core *core, int32_t i, enum reach reach, const char *text,
                       struct effects *effects)
 {
+    struct node *node = core_node(core, i);
     if (node->reach == reach && strcmp(node->reach_text, text) == 0)
         return;
-    if (node->reach != reach)
+    if (node->reach != reach) {
         node->reach_since_ms = core->at_ms;
+        stale_node(core, i);
+    }
     node->reach = (uint8_t)reach;
     text_copy(node->reach_text, sizeof(node->reach_text), text);
     journal_add(effects, reach == REACH_UP ? SEVERITY_INFO : SEVERITY_ERROR, EVENT_REACH,
@@ -129,7 +134,7 @@ static void reach_of_leader(struct core *core, struct effects *effects)
         char text[TEXT_SIZE];
         text_format(text, sizeof(text), "%s does not reach it", core->leader_name);
         if (reach != REACH_UNKNOWN && reach != node->reach)
-            reach_set(core, node, reach, reach == REACH_UP ? "" : text, effects);
+            reach_set(core, i, reach, reach == REACH_UP ? "" : text, effects);
     }
 }
 
@@ -138,6 +143,7 @@ void board_apply_leader(struct core *core, const struct fact *f, struct effects 
     if (!board_has_seat(f->leader.controller, effects))
         return;
     core->leader = f->leader.controller;
+    core->is_stale = true;
     text_copy(core->leader_name, sizeof(core->leader_name), f->leader.name);
     for (uint32_t i = 0; i < CONTROLLERS_MAX; i++)
         core->controllers[i].presence = PRESENCE_UNCONFIRMED;
@@ -152,6 +158,7 @@ void board_apply_sight(struct core *core, const struct fact *f, struct effects *
     if (!board_has_seat(f->sight.controller, effects))
         return;
     struct controller_state *c = &core->controllers[f->sight.controller - 1];
+    core->is_stale = true;
     verdict_forget(core, f->sight.controller);
     text_copy(c->sight_reason, sizeof(c->sight_reason), f->sight.sees ? "" : f->sight.reason);
     if (c->is_blind == !f->sight.sees)
@@ -173,6 +180,7 @@ void board_apply_calm(struct core *core, const struct fact *f, struct effects *e
     if (c->is_not_calm == !f->calm.calm)
         return;
     c->is_not_calm = !f->calm.calm;
+    core->is_stale = true;
     text_copy(c->reason, sizeof(c->reason), f->calm.reason);
     journal_add(effects, c->is_not_calm ? SEVERITY_WARNING : SEVERITY_INFO, EVENT_CALM,
                 board_name(core, f->calm.controller, text), "%s%s%s",
@@ -197,7 +205,7 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
     if (seat > 0)
         core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
     if (seat == core->leader)
-        reach_set(core, core_node(core, i), reach, f->reach.text, effects);
+        reach_set(core, i, reach, f->reach.text, effects);
 }
 
 /* ---------------------------------------------------------------- questions */

@@ -5,7 +5,7 @@
  * fact give the same new state and the same effects on every controller. No I/O, no clock.
  *
  * Of each noun the first fields are the policy (set when it is adopted, never by a step), the rest
- * is state. Indexes are int32_t, NONE is "none of them". */
+ * is state, or scratch where it says so: what can be worked out anew. Indexes are int32_t, NONE is "none of them". */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
@@ -29,13 +29,6 @@ struct opinion { /* of one controller about one check */
     uint8_t cause;    /* enum cause, of the newest answer that was told */
 };
 
-struct tally { /* scratch of verdict.c, no state */
-    uint8_t state;
-    bool is_known;
-    int32_t worst; /* check */
-    int64_t failed_ms; /* of a node: when something that should run on it failed last; 0: nothing */
-};
-
 struct check {
     char id[ID_SIZE];
     char name[NAME_SIZE];
@@ -55,6 +48,7 @@ struct check {
     bool is_known;        /* some controller has had an opinion under this policy */
     int64_t since_ms;     /* of the verdict */
     char text[TEXT_SIZE]; /* evidence: the newest opinion's text */
+    int32_t next;         /* scratch: the next check of the same target */
 };
 
 struct node {
@@ -73,7 +67,8 @@ struct node {
     int64_t maintenance_since_ms;
     char maintenance_author[NAME_SIZE];
     char maintenance_reason[TEXT_SIZE];
-    struct tally tally;
+    int64_t failed_ms;       /* scratch: when something that should run on it failed last; 0: never */
+    int32_t checks, members; /* scratch: the first of each */
 };
 
 struct budget { /* the newest times at which something was done */
@@ -99,7 +94,7 @@ struct member {
     uint8_t rule;           /* what was last decided about it: enum rule */
     int64_t wake_ms;        /* when to look at it again */
     int64_t avoid_until_ms; /* it failed to take over: not a candidate until then */
-    struct tally tally;
+    int32_t checks, next_on_node; /* scratch */
 };
 
 struct vip {
@@ -115,7 +110,8 @@ struct vip {
     uint64_t order; /* id of the grant, or of the release while releasing */
     uint64_t grant_term;
     int64_t granted_ms;
-    int64_t since_ms; /* of the phase */
+    int64_t since_ms;     /* of the phase */
+    int32_t checks, next; /* scratch: its first check, the next VIP of the service */
 };
 
 struct service {
@@ -147,6 +143,8 @@ struct service {
     int64_t wake_ms;         /* when to decide again */
     uint8_t state;           /* for views: verdict of the service */
     int64_t state_since_ms;
+    int32_t vips;  /* scratch: the first */
+    bool is_stale; /* scratch: to be decided about anew in this step */
 };
 
 struct core_shape {
@@ -193,7 +191,8 @@ struct core {
     char paused_author[NAME_SIZE];
     char paused_reason[TEXT_SIZE];
     struct controller_state controllers[CONTROLLERS_MAX];
-    /* scratch of verdict.c, no state: nodes that failed at once, and until when that holds */
+    /* scratch, no state (stale.h); nodes that failed at once, and until when that holds */
+    bool is_stale, is_many_stale;
     uint32_t many_failed, many_nodes;
     int64_t many_until_ms; /* 0: they did not */
     size_t service_offset, member_offset, check_offset, vip_offset, node_offset;
@@ -267,6 +266,10 @@ bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int6
 /* Apply one fact. A malformed or stale fact changes nothing but time, and effects say so.
  * effects is overwritten. */
 void core_step(struct core *core, const struct fact *fact, struct effects *effects);
+
+/* A step looks only at what it changes. The next one looks at everything, as if all had changed: for
+ * whoever changes a state by other means. */
+void core_work_out_anew(struct core *core);
 
 /* When the leader has to propose the next tick, in core time; NEVER_MS = not by itself. */
 int64_t core_next_deadline(const struct core *core);

@@ -77,7 +77,7 @@ bool core_is_fit(const struct core *core, int32_t member, char reason[TEXT_SIZE]
         text_format(reason, TEXT_SIZE, "%s is in maintenance", node->name);
     else if (node->state == STATE_CRITICAL)
         text_format(reason, TEXT_SIZE, "%s is down", node->name);
-    else if (verdict_needs_reach(core, s) && node->reach != REACH_UP)
+    else if (verdict_needs_reach(s) && node->reach != REACH_UP)
         text_format(reason, TEXT_SIZE, "%s cannot be worked on: %s", node->name,
                     node->reach == REACH_DOWN ? node->reach_text : "not reached yet");
     else if (m->avoid_until_ms > core->at_ms)
@@ -106,14 +106,6 @@ int32_t decide_candidate(const struct core *core, int32_t service, int32_t excep
     return best;
 }
 
-/* A member that could not take over becomes a candidate again by time alone. */
-static void wake_for_avoided(const struct core *core, const struct service *s, struct decision *d)
-{
-    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++)
-        if (core_member(core, i)->avoid_until_ms > core->at_ms)
-            wake_at(d, core_member(core, i)->avoid_until_ms);
-}
-
 /* Rule 5 in words: nobody is fit, and why not each. */
 static void settle_no_candidate(const struct core *core, int32_t service, int32_t except,
                                 struct gates *gates, struct decision *d)
@@ -121,7 +113,6 @@ static void settle_no_candidate(const struct core *core, int32_t service, int32_
     const struct service *s = core_service(core, service);
     char text[LINE_SIZE] = "";
     size_t used = 0;
-    wake_for_avoided(core, s, d);
     for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
         char reason[TEXT_SIZE];
         if (i == except || core_is_fit(core, i, reason))
@@ -270,7 +261,7 @@ static void decide_place(const struct core *core, int32_t service, struct gates 
             const struct member *m = core_member(core, i);
             const struct node *node = core_node(core, m->node);
             bool is_pending =
-                !m->is_known || (verdict_needs_reach(core, s) && node->reach == REACH_UNKNOWN);
+                !m->is_known || (verdict_needs_reach(s) && node->reach == REACH_UNKNOWN);
             if (is_pending && (best == NONE || m->priority > core_member(core, best)->priority)) {
                 wake_at(d, end_ms);
                 settle(d, gates, RULE_WAITING, "waiting for the first answers about %s",
@@ -338,7 +329,6 @@ static void decide_failback(const struct core *core, int32_t service, struct gat
 {
     const struct service *s = core_service(core, service);
     char wait[32];
-    wake_for_avoided(core, s, d);
     if (s->better == NONE) {
         settle(d, gates, RULE_HEALTHY, "%s is %s", member_node(core, s->active),
                state_name(core_member(core, s->active)->state));

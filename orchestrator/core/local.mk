@@ -18,6 +18,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/restart.c orchestrator/core/restart.h \
 	orchestrator/core/rules.c \
 	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
+	orchestrator/core/stale.c orchestrator/core/stale.h \
 	orchestrator/core/step.c \
 	orchestrator/core/vantage.c \
 	orchestrator/core/verdict.c orchestrator/core/verdict.h \

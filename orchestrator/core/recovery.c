@@ -15,6 +15,7 @@
 #include "orchestrator/core/decide.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/restart.h"
+#include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
@@ -59,10 +60,7 @@ static void vip_release(struct core *core, struct vip *vip, struct effects *effe
 /* The VIPs of a service one by one: the next after `i`, or NONE. Begin with NONE. */
 static int32_t next_vip(const struct core *core, int32_t service, int32_t i)
 {
-    for (i++; i < core_vip_count(core); i++)
-        if (core_vip(core, i)->service == service)
-            return i;
-    return NONE;
+    return i == NONE ? core_service(core, service)->vips : core_vip(core, i)->next;
 }
 
 /* Under another name or on another interface a node may still hold this address: a retired VIP
@@ -120,6 +118,12 @@ static void phase_set(struct core *core, struct service *s, enum phase phase, in
     s->deadline_ms = limit_ms == NEVER_MS ? NEVER_MS : core->at_ms + limit_ms;
 }
 
+static void set_active(struct core *core, struct service *s, int32_t member)
+{
+    s->active = member;
+    core->is_many_stale = true; /* what is not active does not count as failed */
+}
+
 static void begin_release(struct core *core, int32_t service, struct effects *effects)
 {
     struct service *s = core_service(core, service);
@@ -173,12 +177,13 @@ static void give_up_target(struct core *core, int32_t service, const char *why,
     journal_add(effects, SEVERITY_ERROR, EVENT_SERVICE, s->name, "%s did not take over: %s",
                 node_of(core, s->target), why);
     core_member(core, s->target)->avoid_until_ms = core->at_ms + AVOID_MS;
-    s->from = s->active = s->target;
+    set_active(core, s, s->target);
+    s->from = s->active;
     s->target = NONE;
     if (s->run == RUN_ACTIVE) {
         begin_stop(core, service);
     } else {
-        s->active = NONE;
+        set_active(core, s, NONE);
         begin_release(core, service, effects);
     }
 }
@@ -200,14 +205,14 @@ static void stop_done(struct core *core, int32_t service, struct effects *effect
 {
     struct service *s = core_service(core, service);
     if (s->target == NONE)
-        s->active = NONE;
+        set_active(core, s, NONE);
     begin_release(core, service, effects);
 }
 
 static void begin_start(struct core *core, int32_t service, struct effects *effects)
 {
     struct service *s = core_service(core, service);
-    s->active = s->target;
+    set_active(core, s, s->target);
     if (s->run == RUN_ACTIVE) {
         s->order = core->index;
         phase_set(core, s, PHASE_STARTING, (int64_t)s->start_timeout_ms + ORDER_SLACK_MS);
@@ -251,10 +256,12 @@ static bool advance_acquiring(struct core *core, int32_t service, struct effects
     return granted;
 }
 
-/* Is another fit member better than the active one, and since when? For rules 13 and 14. */
-static void watch_better(struct core *core, int32_t service)
+/* Is another fit member better than the active one, and since when? For rules 13 and 14. Returns when
+ * time alone may change that: a member that could not take over becomes a candidate again. */
+static int64_t watch_better(struct core *core, int32_t service)
 {
     struct service *s = core_service(core, service);
+    int64_t wake_ms = NEVER_MS;
     int32_t best = s->active == NONE ? NONE : decide_candidate(core, service, s->active);
     if (best != NONE && core_member(core, best)->priority <= core_member(core, s->active)->priority)
         best = NONE;
@@ -262,6 +269,12 @@ static void watch_better(struct core *core, int32_t service)
         s->better = best;
         s->better_since_ms = best == NONE ? 0 : core->at_ms;
     }
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
+        int64_t again_ms = core_member(core, i)->avoid_until_ms;
+        if (again_ms > core->at_ms && again_ms < wake_ms)
+            wake_ms = again_ms;
+    }
+    return wake_ms;
 }
 
 /* Tell once why nothing is done about a service that needs help. */
@@ -283,11 +296,11 @@ static bool advance_steady(struct core *core, int32_t service, struct effects *e
     struct decision d;
     if (s->active == NONE && s->placing_ms == 0)
         s->placing_ms = core->at_ms;
-    watch_better(core, service);
+    int64_t better_ms = watch_better(core, service);
     decide_service(core, service, NULL, &d);
     tell_hold(core, s, &d, effects);
     s->rule = (uint8_t)d.rule;
-    s->wake_ms = d.wake_ms;
+    s->wake_ms = d.wake_ms < better_ms ? d.wake_ms : better_ms;
     if (d.acts) {
         recovery_move(core, service, d.target, d.rule, d.text, effects);
         return true;
@@ -355,49 +368,59 @@ static enum state state_of_service(const struct core *core, int32_t service)
             state = STATE_WARNING;
     if (s->phase != PHASE_STEADY)
         state = STATE_WARNING;
-    for (int32_t i = 0; i < core_check_count(core); i++) {
-        const struct check *check = core_check(core, i);
-        if (check->scope == SCOPE_VIP && check->state == STATE_CRITICAL &&
-            core_vip(core, check->target)->service == service)
-            return STATE_CRITICAL;
-    }
+    for (int32_t v = NONE; (v = next_vip(core, service, v)) != NONE;)
+        for (int32_t i = core_vip(core, v)->checks; i != NONE; i = core_check(core, i)->next)
+            if (core_check(core, i)->state == STATE_CRITICAL)
+                return STATE_CRITICAL;
     if (!all_vips_are(core, service, VIP_HELD))
         state = STATE_WARNING;
     enum state active = core_member(core, s->active)->state;
     return active == STATE_OK ? state : active;
 }
 
-/* Every member and service as far as it goes. True if one did: what was decided about the others
- * before may have to be decided anew. */
-static bool settle_once(struct core *core, struct effects *effects)
+/* Every member of a service, and it itself, as far as it goes. True if one did: what was decided
+ * about the others before may have to be decided anew. */
+static bool settle_once(struct core *core, int32_t service, struct effects *effects)
 {
+    const struct service *s = core_service(core, service);
     bool moved = false;
-    for (int32_t i = 0; i < core_member_count(core); i++) {
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++) {
         for (int n = 0; restart_advance(core, i, effects); n++) {
             PRE(n < TRANSITIONS_MAX);
             moved = true;
         }
     }
-    for (int32_t i = 0; i < core_service_count(core); i++) {
-        for (int n = 0; advance_service(core, i, effects); n++) {
-            PRE(n < TRANSITIONS_MAX);
-            moved = true;
-        }
+    for (int n = 0; advance_service(core, service, effects); n++) {
+        PRE(n < TRANSITIONS_MAX);
+        moved = true;
     }
     return moved;
 }
 
+static void settle_service(struct core *core, int32_t service, struct effects *effects)
+{
+    struct service *s = core_service(core, service);
+    for (int n = 0; settle_once(core, service, effects); n++)
+        PRE(n < TRANSITIONS_MAX);
+    enum state state = state_of_service(core, service);
+    if (state != s->state) {
+        s->state = (uint8_t)state;
+        s->state_since_ms = core->at_ms;
+    }
+}
+
 void recovery_settle(struct core *core, struct effects *effects)
 {
-    for (int n = 0; settle_once(core, effects); n++)
-        PRE(n < TRANSITIONS_MAX);
+    if (core->is_stale)
+        stale_services(core);
+    core->is_stale = false;
+    stale_due(core);
     for (int32_t i = 0; i < core_service_count(core); i++) {
         struct service *s = core_service(core, i);
-        enum state state = state_of_service(core, i);
-        if (state != s->state) {
-            s->state = (uint8_t)state;
-            s->state_since_ms = core->at_ms;
-        }
+        if (!s->is_stale)
+            continue;
+        settle_service(core, i, effects);
+        s->is_stale = false;
     }
 }
 
@@ -466,6 +489,9 @@ static bool vip_outcome(struct core *core, const struct fact *f, struct effects 
         return false;
     struct vip *vip = core_vip(core, i);
     enum order_result result = f->outcome.result;
+    if (vip->is_retired) /* whoever waits for its address */
+        stale_services(core);
+    stale_service(core, vip->service);
     if (f->outcome.kind == ORDER_RELEASE && vip->phase == VIP_RELEASING) {
         if (result == RESULT_DONE || result == RESULT_ENDED)
             vip_freed(core, vip, f, effects);
@@ -488,6 +514,7 @@ static bool command_outcome(struct core *core, const struct fact *f, struct effe
     if (service == NONE)
         return false;
     struct service *s = core_service(core, service);
+    stale_service(core, service);
     bool is_open = (f->outcome.kind == ORDER_STOP && s->phase == PHASE_STOPPING) ||
                    (f->outcome.kind == ORDER_START && s->phase == PHASE_STARTING);
     if (is_open && s->order == f->outcome.order) {

@@ -3,6 +3,7 @@
 #include "orchestrator/core/snapshot.h"
 
 #include "orchestrator/base/contract.h"
+#include "orchestrator/core/stale.h"
 
 #include <string.h>
 
@@ -380,5 +381,9 @@ bool snapshot_read(struct core *core, const void *bytes, size_t size)
 {
     struct visit v = {.mode = VISIT_READ, .in = bytes, .size = size};
     visit_core(&v, core);
-    return !v.failed && v.at == size && is_core_whole(core);
+    if (v.failed || v.at != size || !is_core_whole(core))
+        return false;
+    stale_link(core);
+    core->is_stale = false; /* it was settled when it was written */
+    return true;
 }

@@ -7,6 +7,7 @@
 #include "orchestrator/core/decide.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
+#include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
             change->attempts > ATTEMPTS_MAX ? ATTEMPTS_MAX : (uint8_t)change->attempts;
         opinion->cause = (uint8_t)change->cause;
         text_copy(check->text, sizeof(check->text), change->text);
+        verdict_on_opinion(core, (int32_t)change->check, effects);
     }
 }
 
@@ -52,6 +54,7 @@ static void request_pause(struct core *core, const struct fact *f, struct effect
         return;
     }
     core->is_paused = pause;
+    stale_services(core);
     core->paused_since_ms = core->at_ms;
     text_copy(core->paused_author, sizeof(core->paused_author), f->request.author);
     text_copy(core->paused_reason, sizeof(core->paused_reason), f->request.reason);
@@ -75,6 +78,7 @@ static void request_maintenance(struct core *core, const struct fact *f, struct 
     struct node *node = core_node(core, i);
     if (node->in_maintenance != on) {
         node->in_maintenance = on;
+        stale_node(core, i);
         node->maintenance_since_ms = core->at_ms;
         text_copy(node->maintenance_author, sizeof(node->maintenance_author), f->request.author);
         text_copy(node->maintenance_reason, sizeof(node->maintenance_reason), f->request.reason);
@@ -147,6 +151,7 @@ static void request_failover(struct core *core, const struct fact *f, struct eff
                 f->request.reason);
     text_format(reply, sizeof(reply), "to %s: asked by %s", to, f->request.author);
     recovery_move(core, i, target, RULE_OPERATOR, reply, effects);
+    stale_service(core, i);
     journal_reply(effects, true, "moving %s to %s", s->name, to);
 }
 

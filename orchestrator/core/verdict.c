@@ -7,6 +7,7 @@
 
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/journal.h"
+#include "orchestrator/core/stale.h"
 
 #include <string.h>
 
@@ -170,57 +171,57 @@ static void refresh_check(struct core *core, int32_t i, struct effects *effects)
     }
 }
 
+struct tally { /* of the checks of a node or member */
+    enum state state;
+    bool is_known;
+    int32_t worst; /* check */
+};
+
 static void tally_add(struct tally *tally, const struct core *core, int32_t i)
 {
     const struct check *check = core_check(core, i);
-    enum state state = check->state;
+    enum state state = (enum state)check->state;
     if (!check->failover)
         state = state == STATE_OK || !check->is_known ? STATE_OK : STATE_WARNING;
     else if (!check->is_known)
         tally->is_known = false;
     if (verdict_is_worse(state, tally->state)) {
-        tally->state = (uint8_t)state;
+        tally->state = state;
         tally->worst = i;
     }
 }
 
-/* Count every check for its node or member, in one pass. */
-static void tally_all(struct core *core)
+static struct tally tally_list(const struct core *core, int32_t first)
 {
-    static const struct tally none = {.state = STATE_OK, .is_known = true, .worst = NONE};
-    for (int32_t i = 0; i < core_node_count(core); i++)
-        core_node(core, i)->tally = none;
-    for (int32_t i = 0; i < core_member_count(core); i++)
-        core_member(core, i)->tally = none;
-    for (int32_t i = 0; i < core_check_count(core); i++) {
-        const struct check *check = core_check(core, i);
-        if (check->scope == SCOPE_NODE)
-            tally_add(&core_node(core, check->target)->tally, core, i);
-        else if (check->scope == SCOPE_MEMBER)
-            tally_add(&core_member(core, check->target)->tally, core, i);
-    }
+    struct tally tally = {.state = STATE_OK, .is_known = true, .worst = NONE};
+    for (int32_t i = first; i != NONE; i = core_check(core, i)->next)
+        tally_add(&tally, core, i);
+    return tally;
 }
 
-static void refresh_node(struct core *core, int32_t i, struct effects *effects)
+static bool refresh_node(struct core *core, int32_t i, struct effects *effects)
 {
     struct node *node = core_node(core, i);
-    struct tally tally = node->tally;
-    if (tally.state != node->state) {
+    struct tally tally = tally_list(core, node->checks);
+    bool is_changed = tally.state != node->state;
+    if (is_changed) {
         node->state = (uint8_t)tally.state;
         node->since_ms = core->at_ms;
+        stale_node(core, i);
     }
     if (tally.is_known && tally.state != node->told) {
         journal_add(effects, severity_of(tally.state), EVENT_NODE, node->name, "is %s (was %s)",
                     state_name(tally.state), state_name(node->told));
         node->told = (uint8_t)tally.state;
     }
+    return is_changed;
 }
 
 static void refresh_member(struct core *core, int32_t i, struct effects *effects)
 {
     struct member *member = core_member(core, i);
     const struct node *node = core_node(core, member->node);
-    struct tally tally = member->tally;
+    struct tally tally = tally_list(core, member->checks);
     enum state state = tally.state;
     char text[TEXT_SIZE] = "";
     if (node->state == STATE_CRITICAL && state != STATE_CRITICAL) {
@@ -232,10 +233,13 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
                     worst->is_known ? worst->text : "not looked at yet");
     }
     text_copy(member->text, sizeof(member->text), text);
+    if (state != member->state || member->is_known != tally.is_known)
+        stale_service(core, member->service);
     member->is_known = tally.is_known;
     if (state != member->state) {
         member->state = (uint8_t)state;
         member->since_ms = core->at_ms;
+        core->is_many_stale = true;
     }
     if (tally.is_known && state != member->told) {
         char name[ID_SIZE];
@@ -246,49 +250,80 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
     }
 }
 
-/* Something that should run there is down, or all of it is. */
-static void note_failed(struct node *node, int64_t since_ms)
-{
-    if (since_ms > node->tally.failed_ms)
-        node->tally.failed_ms = since_ms;
-}
+/* ---------------------------------------------------------------- rule 21 */
 
-/* Rule 21: how many nodes failed within a short time, and were there more of them than not? */
-static void refresh_many(struct core *core)
+static void note_failures(struct core *core)
 {
-    int64_t last_ms = 0;
-    core->many_failed = core->many_nodes = 0;
-    core->many_until_ms = 0;
+    for (int32_t i = 0; i < core_node_count(core); i++)
+        core_node(core, i)->failed_ms = 0;
     for (int32_t i = 0; i < core_member_count(core); i++) {
         const struct member *m = core_member(core, i);
         const struct service *s = core_service(core, m->service);
-        if (m->state == STATE_CRITICAL && (s->run == RUN_EVERYWHERE || s->active == i))
-            note_failed(core_node(core, m->node), m->since_ms);
+        struct node *node = core_node(core, m->node);
+        if (m->state == STATE_CRITICAL && (s->run == RUN_EVERYWHERE || s->active == i) &&
+            m->since_ms > node->failed_ms)
+            node->failed_ms = m->since_ms;
     }
+}
+
+/* How many nodes failed within a short time, and were there more of them than not? */
+static void refresh_many(struct core *core)
+{
+    int64_t last_ms = 0, old_ms = core->many_until_ms;
+    if (!core->is_many_stale)
+        return;
+    core->is_many_stale = false;
+    core->many_nodes = core->shape.nodes;
+    core->many_failed = 0;
+    core->many_until_ms = 0;
+    note_failures(core);
     for (int32_t i = 0; i < core_node_count(core); i++)
-        if (core_node(core, i)->tally.failed_ms > last_ms)
-            last_ms = core_node(core, i)->tally.failed_ms;
+        if (core_node(core, i)->failed_ms > last_ms)
+            last_ms = core_node(core, i)->failed_ms;
     for (int32_t i = 0; i < core_node_count(core); i++) {
-        int64_t failed_ms = core_node(core, i)->tally.failed_ms;
-        core->many_nodes++;
+        int64_t failed_ms = core_node(core, i)->failed_ms;
         core->many_failed += failed_ms > 0 && failed_ms + MANY_WINDOW_MS > last_ms;
     }
     if (core->many_failed >= MANY_NODES_MIN && 2 * core->many_failed > core->many_nodes)
         core->many_until_ms = last_ms + MANY_HOLD_MS;
+    if (core->many_until_ms != old_ms)
+        stale_services(core);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+static void refresh_target(struct core *core, const struct check *check, struct effects *effects)
+{
+    if (check->scope == SCOPE_VIP) {
+        stale_service(core, core_vip(core, check->target)->service);
+    } else if (check->scope == SCOPE_MEMBER) {
+        refresh_member(core, check->target, effects);
+    } else if (refresh_node(core, check->target, effects)) {
+        int32_t i = core_node(core, check->target)->members;
+        for (; i != NONE; i = core_member(core, i)->next_on_node)
+            refresh_member(core, i, effects);
+    }
+}
+
+void verdict_on_opinion(struct core *core, int32_t check, struct effects *effects)
+{
+    if (!core_is_gathered(core, NULL, NULL))
+        return;
+    refresh_check(core, check, effects);
+    refresh_target(core, core_check(core, check), effects);
 }
 
 /* Until rule 20 is satisfied every verdict stays as it was: it would be that of a few. */
 void verdict_refresh(struct core *core, struct effects *effects)
 {
-    if (!core_is_gathered(core, NULL, NULL))
-        return;
-    for (int32_t i = 0; i < core_check_count(core); i++)
-        refresh_check(core, i, effects);
-    tally_all(core);
-    for (int32_t i = 0; i < core_node_count(core); i++)
-        refresh_node(core, i, effects);
-    for (int32_t i = 0; i < core_member_count(core); i++)
-        refresh_member(core, i, effects);
+    if (core->is_stale && core_is_gathered(core, NULL, NULL)) {
+        for (int32_t i = 0; i < core_check_count(core); i++)
+            refresh_check(core, i, effects);
+        for (int32_t i = 0; i < core_node_count(core); i++)
+            refresh_node(core, i, effects);
+        for (int32_t i = 0; i < core_member_count(core); i++)
+            refresh_member(core, i, effects);
+    }
     refresh_many(core);
 }
 
@@ -309,14 +344,7 @@ bool core_is_doubted(const struct core *core, int32_t check)
     return false;
 }
 
-bool verdict_needs_reach(const struct core *core, const struct service *service)
+bool verdict_needs_reach(const struct service *service)
 {
-    if (service->run == RUN_ACTIVE)
-        return true;
-    for (int32_t i = 0; i < core_vip_count(core); i++) {
-        const struct vip *vip = core_vip(core, i);
-        if (vip->service != NONE && core_service(core, vip->service) == service)
-            return true;
-    }
-    return false;
+    return service->run == RUN_ACTIVE || service->vips != NONE;
 }

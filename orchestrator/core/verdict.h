@@ -5,7 +5,10 @@
 
 #include "orchestrator/core/core.h"
 
-/* Bring every verdict up to date; changes go to the journal. */
+/* Bring up to date what depends on this check; changes go to the journal. */
+void verdict_on_opinion(struct core *core, int32_t check, struct effects *effects);
+
+/* Bring every verdict up to date, if all are stale. */
 void verdict_refresh(struct core *core, struct effects *effects);
 
 /* Forget what this controller thought (it began anew, or said that it cannot see). */
@@ -18,6 +21,6 @@ bool verdict_is_worse(enum state a, enum state b);
 void verdict_touch(struct effects *effects, uint32_t check);
 
 /* Does anything about this service have to be worked by the actor (addresses, commands)? */
-bool verdict_needs_reach(const struct core *core, const struct service *service);
+bool verdict_needs_reach(const struct service *service);
 
 #endif

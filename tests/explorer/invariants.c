@@ -176,8 +176,8 @@ static void check_one_recovery(struct system now, struct violation *violation)
                     core_member(now.core, i)->node + 1);
 }
 
-/* A step leaves nothing to do: the same time once more changes nothing. Else a decision would wait
- * for a fact that may never come. */
+/* A step leaves nothing to do: everything worked out anew at the same time changes nothing. Else a
+ * decision would wait for a fact that may never come, or hang on what was looked at last. */
 static void check_settled(struct system now, const struct plan *plan, uint8_t *scratch,
                           struct violation *violation)
 {
@@ -189,11 +189,24 @@ static void check_settled(struct system now, const struct plan *plan, uint8_t *s
     memcpy(scratch, now.world, world_size(plan));
     canonical_form(copy, plan);
     size_t old_size = canonical_bytes(copy, plan, old_bytes, sizeof(old_bytes));
+    core_work_out_anew(copy.core);
     act_tick(copy, copy.core->at_ms, effects);
     canonical_form(copy, plan);
     size_t new_size = canonical_bytes(copy, plan, new_bytes, sizeof(new_bytes));
     if (old_size != new_size || memcmp(old_bytes, new_bytes, old_size) != 0)
         violate(violation, "RESUME", "the step left something to do that no deadline recalls");
+    int64_t next_ms = core_next_deadline(copy.core);
+    if (next_ms == NEVER_MS || next_ms <= copy.core->at_ms + 1)
+        return;
+    act_tick(copy, next_ms - 1, effects); /* just before: nothing is due yet */
+    canonical_form(copy, plan);
+    old_size = canonical_bytes(copy, plan, old_bytes, sizeof(old_bytes));
+    core_work_out_anew(copy.core);
+    act_tick(copy, copy.core->at_ms, effects);
+    canonical_form(copy, plan);
+    new_size = canonical_bytes(copy, plan, new_bytes, sizeof(new_bytes));
+    if (old_size != new_size || memcmp(old_bytes, new_bytes, old_size) != 0)
+        violate(violation, "RESUME", "time alone changed a decision, and no deadline recalls it");
 }
 
 /* ---------------------------------------------------------------- automatic actions */

@@ -10,10 +10,11 @@ libexplorer_a_CFLAGS = $(EXPLORER_CFLAGS)
 libexplorer_a_SOURCES = \
 	tests/explorer/act.c tests/explorer/canonical.c tests/explorer/invariants.c \
 	tests/explorer/world.c tests/explorer/world.h \
-	orchestrator/core/adopt.c orchestrator/core/board.c orchestrator/core/budget.c orchestrator/core/core.c \
+	orchestrator/core/adopt.c orchestrator/core/board.c orchestrator/core/budget.c \
+	orchestrator/core/core.c \
 	orchestrator/core/decide.c orchestrator/core/explain.c orchestrator/core/journal.c \
 	orchestrator/core/orders.c orchestrator/core/recovery.c orchestrator/core/restart.c \
-	orchestrator/core/rules.c orchestrator/core/snapshot.c orchestrator/core/step.c orchestrator/core/vantage.c \
+	orchestrator/core/rules.c orchestrator/core/snapshot.c orchestrator/core/stale.c orchestrator/core/step.c orchestrator/core/vantage.c \
 	orchestrator/core/verdict.c \
 	orchestrator/core/words.c
 
@@ -28,7 +29,7 @@ explorer_LDADD = libexplorer.a libbase.a
 # if the explorer finds the invariant violated that the mistake breaks. The object with the mistake
 # takes the place of the library's.
 EXPLORER_PLANTED = planted_grant planted_unreachable planted_budget planted_older planted_settle \
-	planted_unknown
+	planted_stale planted_unknown
 check_PROGRAMS += $(EXPLORER_PLANTED)
 TESTS += $(EXPLORER_PLANTED)
 EXTRA_DIST += tests/explorer/plant.sh
@@ -81,7 +82,16 @@ planted_settle_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
 planted_settle_CFLAGS = $(EXPLORER_CFLAGS)
 planted_settle_LDADD = libexplorer.a libbase.a
 tests/explorer/planted_settle.c: orchestrator/core/recovery.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(plant) recovery.c 's/for (int n = 0; settle_once(core, effects); n++)/int n = 0; settle_once(core, effects);/'
+	$(AM_V_GEN)$(plant) recovery.c 's/for (int n = 0; settle_once(core, service, effects); n++)/int n = 0; settle_once(core, service, effects);/'
+
+# A node goes out of reach, and nobody thinks of its services.
+planted_stale_SOURCES = tests/explorer/explorer.c
+nodist_planted_stale_SOURCES = tests/explorer/planted_stale.c
+planted_stale_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
+planted_stale_CFLAGS = $(EXPLORER_CFLAGS)
+planted_stale_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_stale.c: orchestrator/core/board.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) board.c 's/stale_node(core, i);/(void)0;/'
 
 # A service is moved because nobody knows how it is.
 planted_unknown_SOURCES = tests/explorer/explorer.c

@@ -3,6 +3,7 @@
 
 #include "orchestrator/base/contract.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/stale.h"
 
 #include <string.h>
 
@@ -76,6 +77,7 @@ void world_init(struct system sys, const struct plan *plan, struct effects *effe
         vip->service = 0;
         vip->lease_ms = 1000;
     }
+    stale_link(core);
     core->at_ms = WORLD_START_MS;
     core->index = WORLD_ORDER;
     core->term = core->leader = 1;

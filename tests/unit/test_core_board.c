@@ -121,11 +121,13 @@ START_TEST(test_all_any_and_a_number)
     ck_assert_int_eq(verdict(), STATE_UNKNOWN);
     check_of(0)->agree = AGREE_NUMBER;
     check_of(0)->agree_count = 4;
+    core_work_out_anew(b.core);
     bench_wait(&b, 1);
     ck_assert_int_eq(verdict(), STATE_CRITICAL);
     bench_say(&b, 1, 0, STATE_OK);
     ck_assert_int_ne(verdict(), STATE_CRITICAL);
     check_of(0)->agree = AGREE_ANY;
+    core_work_out_anew(b.core);
     bench_wait(&b, 1);
     ck_assert_int_eq(verdict(), STATE_CRITICAL);
 }
