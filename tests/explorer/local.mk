@@ -87,7 +87,7 @@ tests/explorer/planted_settle.c: orchestrator/core/recovery.c tests/explorer/pla
 # A node goes out of reach, and nobody thinks of its services.
 planted_stale_SOURCES = tests/explorer/explorer.c
 nodist_planted_stale_SOURCES = tests/explorer/planted_stale.c
-planted_stale_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
+planted_stale_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"LIVENESS"'
 planted_stale_CFLAGS = $(EXPLORER_CFLAGS)
 planted_stale_LDADD = libexplorer.a libbase.a
 tests/explorer/planted_stale.c: orchestrator/core/board.c tests/explorer/plant.sh
