@@ -20,14 +20,13 @@ static const char *vip_owner(const struct core *core, const struct vip *vip)
 /* The VIP of `core` that is the same address in the same hands, or NONE. */
 static int32_t find_same_vip(const struct core *core, const struct core *of, const struct vip *vip)
 {
-    for (int32_t i = 0; i < core_vip_count(core); i++) {
-        const struct vip *other = core_vip(core, i);
-        if (strcmp(other->address, vip->address) == 0 &&
-            strcmp(other->interface, vip->interface) == 0 && strcmp(other->name, vip->name) == 0 &&
-            !other->is_retired && strcmp(vip_owner(core, other), vip_owner(of, vip)) == 0)
-            return i;
-    }
-    return NONE;
+    int32_t i = core_find_vip(core, vip->name);
+    const struct vip *other = i == NONE ? NULL : core_vip(core, i);
+    bool is_same = other != NULL && !other->is_retired &&
+                   strcmp(other->address, vip->address) == 0 &&
+                   strcmp(other->interface, vip->interface) == 0 &&
+                   strcmp(vip_owner(core, other), vip_owner(of, vip)) == 0;
+    return is_same ? i : NONE;
 }
 
 uint32_t core_retiring(const struct core *old, const struct core *fresh)
@@ -68,8 +67,11 @@ static int32_t find_member(const struct core *fresh, const struct core *old, int
     const struct member *m = core_member(old, o);
     int32_t service = core_find_service(fresh, core_service(old, m->service)->name);
     int32_t node = core_find_node(fresh, core_node(old, m->node)->name);
-    for (int32_t i = 0; i < core_member_count(fresh); i++)
-        if (core_member(fresh, i)->service == service && core_member(fresh, i)->node == node)
+    if (service == NONE || node == NONE)
+        return NONE;
+    const struct service *s = core_service(fresh, service);
+    for (int32_t i = s->member_first; i < s->member_first + s->member_count; i++)
+        if (core_member(fresh, i)->node == node)
             return i;
     return NONE;
 }
@@ -91,22 +93,19 @@ static void carry_members(struct core *fresh, const struct core *old)
 
 static void carry_checks(struct core *fresh, const struct core *old)
 {
-    int32_t o = 0;
     for (int32_t i = 0; i < core_check_count(fresh); i++) {
         struct check *to = core_check(fresh, i);
-        for (int32_t n = 0; n < core_check_count(old); n++, o++) { /* mostly in the same order */
-            const struct check *from = core_check(old, o % core_check_count(old));
-            if (strcmp(from->id, to->id) != 0)
-                continue;
-            memcpy(to->opinions, from->opinions, sizeof(to->opinions));
-            memcpy(to->text, from->text, sizeof(to->text));
-            to->state = from->state;
-            to->told = from->told;
-            to->is_known = from->is_known;
-            to->since_ms = from->since_ms;
-            o++;
-            break;
-        }
+        bool is_in_place = i < core_check_count(old) && strcmp(core_check(old, i)->id, to->id) == 0;
+        int32_t o = is_in_place ? i : core_find_check(old, to->id);
+        if (o == NONE)
+            continue;
+        const struct check *from = core_check(old, o);
+        memcpy(to->opinions, from->opinions, sizeof(to->opinions));
+        memcpy(to->text, from->text, sizeof(to->text));
+        to->state = from->state;
+        to->told = from->told;
+        to->is_known = from->is_known;
+        to->since_ms = from->since_ms;
     }
 }
 
@@ -251,11 +250,16 @@ static void carry_cluster(struct core *fresh, const struct core *old)
     memcpy(fresh->controllers, old->controllers, sizeof(fresh->controllers));
 }
 
+bool core_may_adopt(const struct core *fresh, const struct core *old, char *refusal)
+{
+    return old == NULL || (holders_stay(fresh, old, refusal) && runners_stay(fresh, old, refusal));
+}
+
 bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int64_t at_ms,
                 int64_t wall_ms, struct effects *effects, char *refusal)
 {
     effects_clear(effects);
-    if (old != NULL && (!holders_stay(fresh, old, refusal) || !runners_stay(fresh, old, refusal)))
+    if (!core_may_adopt(fresh, old, refusal))
         return false;
     fresh->index = fresh->policy_index = index;
     fresh->at_ms = old != NULL && old->at_ms > at_ms ? old->at_ms : at_ms;

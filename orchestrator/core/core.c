@@ -1,7 +1,8 @@
-/* The state's block, and finding things in it by name. */
+/* The state's block. */
 #include "orchestrator/core/core.h"
 
 #include "orchestrator/base/contract.h"
+#include "orchestrator/core/names.h"
 
 #include <string.h>
 
@@ -20,6 +21,7 @@ static size_t lay_out(struct core *core, const struct core_shape *shape)
     core->member_offset = array_at(&end, shape->members, sizeof(struct member));
     core->check_offset = array_at(&end, shape->checks, sizeof(struct check));
     core->vip_offset = array_at(&end, shape->vips, sizeof(struct vip));
+    core->name_offset = array_at(&end, names_slots(shape), sizeof(uint32_t));
     return end;
 }
 
@@ -54,30 +56,6 @@ struct core *core_init(void *block, const struct core_shape *shape)
         core_vip(core, i)->service = NONE;
     }
     return core;
-}
-
-int32_t core_find_node(const struct core *core, const char *name)
-{
-    for (int32_t i = 0; i < core_node_count(core); i++)
-        if (strcmp(core_node(core, i)->name, name) == 0)
-            return i;
-    return NONE;
-}
-
-int32_t core_find_service(const struct core *core, const char *name)
-{
-    for (int32_t i = 0; i < core_service_count(core); i++)
-        if (strcmp(core_service(core, i)->name, name) == 0)
-            return i;
-    return NONE;
-}
-
-int32_t core_find_vip(const struct core *core, const char *name)
-{
-    for (int32_t i = 0; i < core_vip_count(core); i++)
-        if (strcmp(core_vip(core, i)->name, name) == 0)
-            return i;
-    return NONE;
 }
 
 const char *core_service_phase(const struct core *core, int32_t service)

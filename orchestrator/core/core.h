@@ -196,6 +196,8 @@ struct core {
     uint32_t many_failed, many_nodes;
     int64_t many_until_ms; /* 0: they did not */
     size_t service_offset, member_offset, check_offset, vip_offset, node_offset;
+    size_t name_offset; /* of the tables by which names are found; see names.h */
+    bool has_names;
 };
 
 #define CORE_ARRAY(noun, type, plural)                                                     \
@@ -249,6 +251,10 @@ size_t core_size(const struct core_shape *shape);
  * fields. */
 struct core *core_init(void *block, const struct core_shape *shape);
 
+/* The policy fields are filled in: from now on names are found by hash. Without it every search
+ * looks at all of them. Of VIPs, those without a name (room for retired ones) are left out. */
+void core_index_names(struct core *core);
+
 /* How many VIPs of old are still held and not (identically: same address, interface and service
  * name) in fresh: they need room as retired VIPs at the end of the new state. */
 uint32_t core_retiring(const struct core *old, const struct core *fresh);
@@ -260,6 +266,9 @@ uint32_t core_retiring(const struct core *old, const struct core *fresh);
  * address is gone from the policy; `refusal` (LINE_SIZE bytes) then says what to do. */
 bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int64_t at_ms,
                 int64_t wall_ms, struct effects *effects, char *refusal);
+
+/* Would core_adopt take it? The same refusals, and nothing is changed. */
+bool core_may_adopt(const struct core *fresh, const struct core *old, char *refusal);
 
 /* ---- the step */
 
@@ -323,6 +332,7 @@ void core_orders(const struct core *core, core_order_fn *emit, void *data);
 int32_t core_find_node(const struct core *core, const char *name); /* NONE if there is none */
 int32_t core_find_service(const struct core *core, const char *name);
 int32_t core_find_vip(const struct core *core, const char *name);
+int32_t core_find_check(const struct core *core, const char *id);
 
 /* The phase for people: the move's, else the restart step of the active member, else "placing" when
  * there is no active member, else "steady". */

@@ -12,6 +12,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/journal.c orchestrator/core/journal.h \
 	orchestrator/core/lease.c orchestrator/core/lease.h \
 	orchestrator/core/limits.h \
+	orchestrator/core/names.c orchestrator/core/names.h \
 	orchestrator/core/opinion.c orchestrator/core/opinion.h \
 	orchestrator/core/orders.c \
 	orchestrator/core/recovery.c orchestrator/core/recovery.h \

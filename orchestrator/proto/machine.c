@@ -36,6 +36,7 @@ static struct core *make_core(const Ephor__Policy *policy, const char *digest, u
     struct core *core = core_init(block, &shape);
     policy_fill(policy, core);
     core->policy_file = policy_digest_number(digest);
+    core_index_names(core);
     return core;
 }
 
@@ -92,7 +93,13 @@ static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effec
     sized = make_core(policy, fact->policy->digest, 0);
     if (sized == NULL)
         goto refuse;
-    fresh = make_core(policy, fact->policy->digest, core_retiring(machine->core, sized));
+    uint32_t retiring = core_retiring(machine->core, sized);
+    if (retiring == 0) {
+        fresh = sized;
+        sized = NULL;
+    } else {
+        fresh = make_core(policy, fact->policy->digest, retiring);
+    }
     if (fresh == NULL)
         goto refuse;
     fresh->term = machine->term;
@@ -100,11 +107,11 @@ static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effec
                     refusal))
         goto refuse;
     free(sized);
+    sized = NULL;
     if (become(machine, fresh, policy, &fact->policy->policy, fact->policy->digest)) {
         journal_reply(effects, true, "adopted");
         return true;
     }
-    sized = NULL;
 
 refuse:
     effects_clear(effects);

@@ -1,5 +1,5 @@
 # Unit tests of the base, the core and the machine over the log.
-EXTRA_DIST += tests/unit/core_fixture.h tests/unit/core_walk.h
+EXTRA_DIST += tests/unit/big_policy.h tests/unit/core_fixture.h tests/unit/core_walk.h
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 UNIT_CORE_LIBS = libcore.a libbase.a $(CHECK_LIBS)
 UNIT_CORE_TESTS = test_core_adopt test_core_board test_core_rules test_core_step test_core_verdict \
@@ -44,6 +44,13 @@ test_machine_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 # Messages hold char *, and a test fills them with literals.
 test_machine_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
 test_machine_LDADD = libproto.a $(UNIT_CORE_LIBS) $(PROTOBUF_C_LIBS)
+
+check_PROGRAMS += test_machine_scale
+TESTS += test_machine_scale
+test_machine_scale_SOURCES = tests/unit/test_machine_scale.c tests/unit/big_policy.h
+test_machine_scale_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+test_machine_scale_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_machine_scale_LDADD = libproto.a $(UNIT_CORE_LIBS) $(PROTOBUF_C_LIBS)
 
 test_text_SOURCES = tests/unit/test_text.c
 test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
