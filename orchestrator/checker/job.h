@@ -23,6 +23,7 @@ struct job {
     const Ephor__Check *next_check; /* as this check */
     uint32_t next_number;           /* with this number */
     uint8_t next_rank, next_seers;  /* at this place */
+    bool is_untold;                 /* its opinion is to be reported under the new one */
 };
 
 /* jobs.c: start what is due, sleep until the next. */

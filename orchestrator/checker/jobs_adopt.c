@@ -89,12 +89,14 @@ static void job_remove(struct job *job)
     check_cancel(job->run);
 }
 
-/* Does this check run in this checker? A check without an interval is no check (and cannot be
- * adopted). */
+/* Does this check run here? It stays with its checker whatever number it gets: which one follows
+ * from its identity (from the half of the hash that says nothing about its phase). A check without
+ * an interval is no check (and cannot be adopted). */
 static bool is_ours(const struct jobs *jobs, const Ephor__Policy *policy, size_t number)
 {
-    return number % jobs->checker_count == jobs->checker_index && number < RESULTS_SLOTS_MAX &&
-           policy->checks[number]->interval_ms > 0;
+    const Ephor__Check *check = policy->checks[number];
+    return (hash_of(check->id) >> 32) % jobs->checker_count == jobs->checker_index &&
+           number < RESULTS_SLOTS_MAX && check->interval_ms > 0;
 }
 
 /* The place of this controller among those who run a check. `others` goes on with each call, for
@@ -207,6 +209,28 @@ static void settle(struct jobs *jobs, struct job *job, uint64_t old_index)
     job_write_known(job, old_number, old_index);
 }
 
+/* The core carries over by name what it was told, so that a new policy needs to hear only what was
+ * not acknowledged yet. The same policy once more asks for everything: somebody has forgotten it.
+ */
+static void note_untold(struct jobs *jobs, bool is_new)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = jobs->list[i];
+        const struct report_item *report = &job->report;
+        job->is_untold = !is_new || report->is_waiting || report->is_sent;
+    }
+}
+
+static void report_untold(struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = jobs->list[i];
+        if (job->is_untold && job->opinion.is_known)
+            reporter_add(jobs->reporter, &job->report);
+        job->is_untold = false;
+    }
+}
+
 static Ephor__Outlook *copy_outlook(const Ephor__Outlook *outlook)
 {
     size_t size = ephor__outlook__get_packed_size(outlook);
@@ -239,6 +263,7 @@ int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index,
     }
     uint64_t old_index = jobs->policy_index;
     Ephor__Policy *old_policy = jobs->policy;
+    note_untold(jobs, policy_index != old_index);
     reporter_reset(jobs->reporter, policy_index);
     remove_old(jobs);
     jobs->list = list;
@@ -252,7 +277,7 @@ int jobs_adopt(struct jobs *jobs, Ephor__Policy *policy, uint64_t policy_index,
         settle(jobs, list[i], old_index);
     if (old_policy != NULL)
         ephor__policy__free_unpacked(old_policy, NULL);
-    jobs_report_all(jobs);
+    report_untold(jobs);
     jobs_start_due(jobs);
     return ERR_OK;
 }
