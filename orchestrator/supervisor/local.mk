@@ -30,8 +30,8 @@ EXTRA_DIST += tests/conf etc/samples
 CONF_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS) \
 	-DTEST_SRCDIR='"$(abs_top_srcdir)"'
 
-check_PROGRAMS += test_conf test_conf_files test_conf_corpus test_conf_schema
-TESTS += test_conf test_conf_files test_conf_corpus test_conf_schema
+check_PROGRAMS += test_conf test_conf_files test_conf_corpus test_conf_schema test_policy_diff
+TESTS += test_conf test_conf_files test_conf_corpus test_conf_schema test_policy_diff
 test_conf_SOURCES = tests/unit/test_conf.c tests/unit/conf_fixture.h
 test_conf_CPPFLAGS = $(CONF_TEST_CPPFLAGS)
 test_conf_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
@@ -44,3 +44,7 @@ test_conf_corpus_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
 test_conf_schema_SOURCES = tests/unit/test_conf_schema.c tests/unit/conf_fixture.h
 test_conf_schema_CPPFLAGS = $(CONF_TEST_CPPFLAGS)
 test_conf_schema_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+test_policy_diff_SOURCES = tests/unit/test_policy_diff.c tests/unit/conf_fixture.h \
+	tests/unit/big_policy.h
+test_policy_diff_CPPFLAGS = $(CONF_TEST_CPPFLAGS)
+test_policy_diff_LDADD = $(CONF_LIBS) $(CHECK_LIBS)

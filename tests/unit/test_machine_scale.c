@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* About 40 ms each; a sanitized build on a busy machine takes some times that. What
- * looks at all names for each name takes many times more. */
+/* About 40 ms each; a sanitized build on a busy machine takes some times that. What looks at all
+ * names for each name takes many times more. */
 enum { SERVICES = 5000, ADOPTION_MAX_MS = 400 };
 
 static struct machine machine;
