@@ -22,11 +22,12 @@ void machine_close(struct machine *machine)
     if (machine->policy != NULL)
         ephor__policy__free_unpacked(machine->policy, NULL);
     free(machine->policy_bytes);
+    history_close(&machine->history);
     machine_init(machine);
 }
 
 /* A state with this policy filled in and room for `retired` VIPs more. NULL: out of memory. */
-static struct core *make_core(const Ephor__Policy *policy, const char *digest, uint32_t retired)
+static struct core *make_core(const Ephor__Policy *policy, uint32_t retired)
 {
     struct core_shape shape = policy_shape(policy);
     shape.vips += retired;
@@ -35,7 +36,6 @@ static struct core *make_core(const Ephor__Policy *policy, const char *digest, u
         return NULL;
     struct core *core = core_init(block, &shape);
     policy_fill(policy, core);
-    core->policy_file = policy_digest_number(digest);
     core_index_names(core);
     return core;
 }
@@ -54,16 +54,17 @@ static Ephor__Policy *read_policy(const ProtobufCBinaryData *bytes, struct errbu
     return policy;
 }
 
-/* Replace what the machine has. core and policy are taken. */
+/* Replace what the machine has. core and policy are taken; the policy's bytes of before go to *old,
+ * for the caller. */
 static bool become(struct machine *machine, struct core *core, Ephor__Policy *policy,
-                   const ProtobufCBinaryData *bytes, const char *digest)
+                   const ProtobufCBinaryData *bytes, const char *digest, ProtobufCBinaryData *old)
 {
     uint8_t *copy = malloc(bytes->len + 1);
     if (copy == NULL)
         return false;
     memcpy(copy, bytes->data, bytes->len);
+    *old = (ProtobufCBinaryData){.data = machine->policy_bytes, .len = machine->policy_size};
     free(machine->core);
-    free(machine->policy_bytes);
     if (machine->policy != NULL)
         ephor__policy__free_unpacked(machine->policy, NULL);
     machine->core = core;
@@ -75,40 +76,104 @@ static bool become(struct machine *machine, struct core *core, Ephor__Policy *po
     return true;
 }
 
-static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effects *effects)
+static void remember(struct machine *machine, const Ephor__PolicyAdopted *adopted, int64_t wall_ms,
+                     ProtobufCBinaryData *old)
+{
+    struct past_policy policy = {.index = machine->policy_index, .wall_ms = wall_ms};
+    text_copy(policy.author, sizeof(policy.author), adopted->author);
+    text_copy(policy.changes, sizeof(policy.changes), adopted->changes);
+    text_copy(policy.digest, sizeof(policy.digest), adopted->digest);
+    history_add(&machine->history, &policy, old->data, old->len);
+}
+
+/* Who proposed it knew which policy it would replace. */
+static bool is_condition_kept(const struct machine *machine, const Ephor__PolicyAdopted *adopted,
+                              char *refusal)
+{
+    if (adopted->replaces[0] == '\0' || strcmp(adopted->replaces, machine->policy_digest) == 0)
+        return true;
+    text_format(refusal, LINE_SIZE,
+                "another policy came into force meanwhile (number %llu): look at the difference "
+                "to that one",
+                (unsigned long long)machine->policy_index);
+    return false;
+}
+
+/* Does it ask for what is in force already? Without a condition it is adopted anew. */
+static bool is_in_force(const struct machine *machine, const Ephor__PolicyAdopted *adopted)
+{
+    return adopted->replaces[0] != '\0' && machine->core != NULL &&
+           strcmp(adopted->digest, machine->policy_digest) == 0;
+}
+
+bool machine_may_adopt(const struct machine *machine, const Ephor__PolicyAdopted *adopted,
+                       char *refusal)
 {
     struct errbuf e = {.text = ""};
+    if (is_in_force(machine, adopted))
+        return true;
+    if (!is_condition_kept(machine, adopted, refusal))
+        return false;
+    Ephor__Policy *policy = read_policy(&adopted->policy, &e);
+    if (policy == NULL) {
+        text_copy(refusal, LINE_SIZE, e.text);
+        return false;
+    }
+    struct core *core = make_core(policy, 0);
+    text_copy(refusal, LINE_SIZE, "out of memory");
+    bool may_adopt = core != NULL && core_may_adopt(core, machine->core, refusal);
+    free(core);
+    ephor__policy__free_unpacked(policy, NULL);
+    return may_adopt;
+}
+
+/* A state for this policy, with room for the VIPs that leave. NULL: out of memory. */
+static struct core *make_successor(const Ephor__Policy *policy, const struct core *old)
+{
+    struct core *core = make_core(policy, 0);
+    uint32_t retiring = core == NULL ? 0 : core_retiring(old, core);
+    if (retiring == 0)
+        return core;
+    free(core);
+    return make_core(policy, retiring);
+}
+
+static bool adopt(struct machine *machine, const Ephor__Fact *fact, struct effects *effects)
+{
+    const Ephor__PolicyAdopted *adopted = fact->policy;
+    struct errbuf e = {.text = ""};
     char refusal[LINE_SIZE] = "out of memory";
-    struct core *fresh = NULL, *sized = NULL;
+    struct core *fresh = NULL;
     Ephor__Policy *policy = NULL;
+    ProtobufCBinaryData old;
+    if (is_in_force(machine, adopted)) {
+        journal_reply(effects, true, "unchanged");
+        return false;
+    }
     if (!fact_has_times(fact)) {
         text_copy(refusal, sizeof(refusal), "its times are none");
         goto refuse;
     }
-    policy = read_policy(&fact->policy->policy, &e);
+    if (!is_condition_kept(machine, adopted, refusal))
+        goto refuse;
+    policy = read_policy(&adopted->policy, &e);
     if (policy == NULL) {
         text_copy(refusal, sizeof(refusal), e.text);
         goto refuse;
     }
-    sized = make_core(policy, fact->policy->digest, 0);
-    if (sized == NULL)
-        goto refuse;
-    uint32_t retiring = core_retiring(machine->core, sized);
-    if (retiring == 0) {
-        fresh = sized;
-        sized = NULL;
-    } else {
-        fresh = make_core(policy, fact->policy->digest, retiring);
-    }
+    fresh = make_successor(policy, machine->core);
     if (fresh == NULL)
         goto refuse;
     fresh->term = machine->term;
+    fresh->policy_file = policy_digest_number(adopted->digest);
     if (!core_adopt(fresh, machine->core, machine->index, fact->at_ms, fact->wall_ms, effects,
                     refusal))
         goto refuse;
-    free(sized);
-    sized = NULL;
-    if (become(machine, fresh, policy, &fact->policy->policy, fact->policy->digest)) {
+    if (become(machine, fresh, policy, &adopted->policy, adopted->digest, &old)) {
+        remember(machine, adopted, fact->wall_ms, &old);
+        if (adopted->changes[0] != '\0')
+            journal_add(effects, SEVERITY_INFO, EVENT_POLICY, fresh->name, "by %s: %s",
+                        adopted->author, adopted->changes);
         journal_reply(effects, true, "adopted");
         return true;
     }
@@ -117,7 +182,6 @@ refuse:
     effects_clear(effects);
     journal_add(effects, SEVERITY_ERROR, EVENT_REFUSED, "policy", "%.200s", refusal);
     journal_reply(effects, false, "%s", refusal);
-    free(sized);
     free(fresh);
     if (policy != NULL)
         ephor__policy__free_unpacked(policy, NULL);
@@ -203,6 +267,7 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
     Ephor__Snapshot snapshot = EPHOR__SNAPSHOT__INIT;
     Ephor__Author authors[AUTHORS_MAX];
     Ephor__Author *pointers[AUTHORS_MAX];
+    Ephor__PastPolicy past[HISTORY_MAX], *past_pointers[HISTORY_MAX];
     uint8_t *out = NULL;
     snapshot.policy_index = machine->policy_index;
     snapshot.policy.data = machine->policy_bytes;
@@ -226,6 +291,8 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
         author->heard_index = machine->authors[i].heard_index;
         pointers[snapshot.n_authors++] = author;
     }
+    snapshot.history = past_pointers;
+    snapshot.n_history = history_to_messages(&machine->history, past, past_pointers);
     *size = ephor__snapshot__get_packed_size(&snapshot);
     out = malloc(*size);
     if (out != NULL)
@@ -234,8 +301,22 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
     return out;
 }
 
+/* A snapshot of before there was a history knows the policy in force only. */
+static int restore_history(const Ephor__Snapshot *snapshot, struct history *history)
+{
+    struct past_policy policy = {.index = snapshot->policy_index};
+    if (snapshot->n_history > 0)
+        return history_from_messages(history, snapshot->history, snapshot->n_history);
+    text_copy(policy.digest, sizeof(policy.digest), snapshot->policy_digest);
+    *history = (struct history){.count = 0};
+    history_add(history, &policy, NULL, 0);
+    return ERR_OK;
+}
+
 static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, struct errbuf *e)
 {
+    struct history history;
+    ProtobufCBinaryData old;
     struct core_shape shape;
     struct core *core = NULL;
     Ephor__Policy *policy = read_policy(&snapshot->policy, e);
@@ -246,18 +327,28 @@ static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, str
         err_set(e, ERR_CORRUPT, "the snapshot is damaged or of another version");
         goto fail;
     }
-    core = make_core(policy, snapshot->policy_digest, shape.vips - (uint32_t)policy->n_vips);
+    core = make_core(policy, shape.vips - (uint32_t)policy->n_vips);
     if (core == NULL) {
         err_set(e, ERR_NOMEM, "out of memory");
         goto fail;
     }
     core->policy_index = snapshot->policy_index;
+    core->policy_file = policy_digest_number(snapshot->policy_digest);
     if (!snapshot_read(core, snapshot->core.data, snapshot->core.len)) {
         err_set(e, ERR_CORRUPT, "the snapshot is damaged");
         goto fail;
     }
-    if (become(machine, core, policy, &snapshot->policy, snapshot->policy_digest))
+    if (restore_history(snapshot, &history) != ERR_OK) {
+        err_set(e, ERR_NOMEM, "out of memory");
+        goto fail;
+    }
+    if (become(machine, core, policy, &snapshot->policy, snapshot->policy_digest, &old)) {
+        free(old.data);
+        history_close(&machine->history);
+        machine->history = history;
         return ERR_OK;
+    }
+    history_close(&history);
 
 fail:
     free(core);

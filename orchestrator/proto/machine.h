@@ -7,6 +7,7 @@
 #include "orchestrator/base/err.h"
 #include "orchestrator/core/core.h"
 #include "orchestrator/proto/ephor.pb-c.h"
+#include "orchestrator/proto/history.h"
 
 enum { AUTHORS_MAX = 16 };
 
@@ -24,8 +25,9 @@ struct machine {
     uint8_t *policy_bytes;
     size_t policy_size;
     uint64_t policy_index;
-    char policy_digest[72];
-    uint64_t index, term; /* of the last entry applied */
+    char policy_digest[DIGEST_SIZE];
+    struct history history; /* its last one is the policy in force */
+    uint64_t index, term;   /* of the last entry applied */
     struct author authors[AUTHORS_MAX];
     struct author last; /* of the last entry applied; id 0: none */
 };
@@ -38,6 +40,11 @@ void machine_close(struct machine *machine);
  * again changes nothing. */
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                    size_t size, struct effects *effects, bool *adopted);
+
+/* Would this policy be adopted now? Judged as when its entry is applied; if not, `refusal`
+ * (LINE_SIZE bytes) says why. */
+bool machine_may_adopt(const struct machine *machine, const Ephor__PolicyAdopted *adopted,
+                       char *refusal);
 
 /* The snapshot as bytes of an Ephor__Snapshot, malloc'ed (taken by the caller). NULL: no state yet
  * or out of memory. */

@@ -45,8 +45,12 @@ test_machine_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 test_machine_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
 test_machine_LDADD = libproto.a $(UNIT_CORE_LIBS) $(PROTOBUF_C_LIBS)
 
-check_PROGRAMS += test_machine_scale
-TESTS += test_machine_scale
+check_PROGRAMS += test_machine_scale test_history
+TESTS += test_machine_scale test_history
+test_history_SOURCES = tests/unit/test_history.c tests/unit/big_policy.h
+test_history_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+test_history_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_history_LDADD = libproto.a $(UNIT_CORE_LIBS) $(PROTOBUF_C_LIBS)
 test_machine_scale_SOURCES = tests/unit/test_machine_scale.c tests/unit/big_policy.h
 test_machine_scale_CPPFLAGS = $(UNIT_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 test_machine_scale_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
