@@ -12,4 +12,5 @@ EXTRA_DIST += $(man_MANS) doc/measurements.md \
 	doc/decisions/0009-storage-failure-is-a-restart.md \
 	doc/decisions/0010-only-the-leader-speaks.md \
 	doc/decisions/0011-what-was-lost-is-remembered.md \
-	doc/decisions/0012-new-links-beside-old-ones.md
+	doc/decisions/0012-new-links-beside-old-ones.md \
+	doc/decisions/0013-a-policy-names-what-it-replaces.md

@@ -6,6 +6,11 @@ _ephorctl_names() {
         on && /^      "name":/ { gsub(/[",]/, "", $2); print $2 }'
 }
 
+_ephorctl_policies() {
+    ephorctl --json config history 2>/dev/null | awk '
+        $1 == "\"number\":" && /^      / { gsub(/,/, "", $2); print $2 }'
+}
+
 _ephorctl() {
     local cur prev words cword command="" i
     _init_completion || return
@@ -59,11 +64,14 @@ _ephorctl() {
             --new-ca --drop-old --consistent $global"
         ;;
     config)
-        if [[ $prev == check ]]; then
-            _filedir
+        case $prev in
+        check | diff) _filedir && return ;;
+        rollback)
+            mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_policies)" -- "$cur")
             return
-        fi
-        choices="check $global"
+            ;;
+        esac
+        choices="check diff apply history rollback --yes --consistent $global"
         ;;
     *) choices=$global ;;
     esac

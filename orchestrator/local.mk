@@ -3,6 +3,7 @@ noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
 	orchestrator/supervisor/children.c \
 	orchestrator/supervisor/listeners.c \
+	orchestrator/supervisor/offer.c \
 	orchestrator/supervisor/supervisor.c orchestrator/supervisor/supervisor.h
 
 # Floor 5: ephord itself.

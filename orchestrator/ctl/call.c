@@ -81,18 +81,67 @@ static int call(const struct ctl *ctl, const char *path, const char *body, json_
     return CTL_OK;
 }
 
+/* With what makes it consistent, if that is wanted. */
+static bool make_path(const struct ctl *ctl, const char *path, char whole[PATH_SIZE])
+{
+    if (text_format(whole, PATH_SIZE, "%s%s", path,
+                    !ctl->is_consistent         ? ""
+                    : strchr(path, '?') == NULL ? "?consistent=1"
+                                                : "&consistent=1"))
+        return true;
+    out_error("an argument is too long");
+    return false;
+}
+
 int ctl_get(const struct ctl *ctl, const char *path, json_t **json)
 {
-    char consistent[PATH_SIZE];
-    if (!ctl->is_consistent)
-        return call(ctl, path, NULL, json);
+    char whole[PATH_SIZE];
     *json = NULL;
-    if (!text_format(consistent, sizeof(consistent), "%s%cconsistent=1", path,
-                     strchr(path, '?') == NULL ? '?' : '&')) {
-        out_error("an argument is too long");
+    return make_path(ctl, path, whole) ? call(ctl, whole, NULL, json) : CTL_USAGE;
+}
+
+int ctl_fetch(const struct ctl *ctl, const char *path, struct buf *bytes)
+{
+    struct api_answer answer;
+    struct errbuf e = {.text = ""};
+    json_error_t error;
+    char whole[PATH_SIZE];
+    if (!make_path(ctl, path, whole))
         return CTL_USAGE;
+    int err = api_call(ctl->socket, whole, NULL, CALL_MS, &answer, &e);
+    if (err != ERR_OK) {
+        out_error("%s", e.text);
+        return ctl_exit_of(err);
     }
-    return call(ctl, consistent, NULL, json);
+    if (answer.status == 200) {
+        *bytes = answer.body;
+        return CTL_OK;
+    }
+    json_t *read = json_loadb(buf_string(&answer.body), answer.body.size, 0, &error);
+    api_answer_close(&answer);
+    int status = tell_refusal(ctl, answer.status, read);
+    json_decref(read);
+    return status;
+}
+
+uint32_t ctl_try(const struct ctl *ctl, const char *path, json_t *body, char *message, size_t size)
+{
+    struct api_answer answer;
+    struct errbuf e = {.text = ""};
+    json_error_t error;
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    message[0] = '\0';
+    if (text == NULL || api_call(ctl->socket, path, text, CALL_MS, &answer, &e) != ERR_OK) {
+        free(text);
+        return 0;
+    }
+    free(text);
+    json_t *read = json_loadb(buf_string(&answer.body), answer.body.size, 0, &error);
+    text_copy(message, size, json_text(json_object_get(read, "error"), "message"));
+    json_decref(read);
+    api_answer_close(&answer);
+    return answer.status;
 }
 
 int ctl_send(const struct ctl *ctl, const char *path, json_t *body, json_t **json)

@@ -26,30 +26,34 @@ static void print_json(const char *path, bool is_ok, const struct conf_report *r
     json_decref(json);
 }
 
+void tell_config(const struct ctl *ctl, const char *path, const struct conf *conf,
+                 const struct conf_report *report)
+{
+    bool is_ok = conf != NULL;
+    if (ctl->is_json) {
+        print_json(path, is_ok, report);
+    } else {
+        fputs(buf_string(&report->errors), stderr);
+        fputs(buf_string(&report->warnings), stderr);
+    }
+    if (!is_ok)
+        out_error("%u error%s in %s", report->error_count, report->error_count == 1 ? "" : "s",
+                  path);
+}
+
 int check_config(const struct ctl *ctl)
 {
     const char *path = ctl->operand_count > 1 ? ctl->operands[1] : EPHOR_SYSCONFDIR "/ephor.conf";
     struct conf_report report;
     struct conf *conf = NULL;
-    if (strcmp(ctl->operands[0], "check") != 0) {
-        out_error("'config' knows 'check' only, not '%s'", ctl->operands[0]);
-        return CTL_USAGE;
-    }
     conf_report_init(&report);
     conf_load(path, &conf, &report);
-    bool is_ok = conf != NULL;
-    if (ctl->is_json) {
-        print_json(path, is_ok, &report);
-    } else {
-        fputs(buf_string(&report.errors), stderr);
-        fputs(buf_string(&report.warnings), stderr);
-        if (is_ok)
-            printf("%s: ok\n", path);
-    }
-    if (!is_ok)
-        out_error("%u error%s in %s", report.error_count, report.error_count == 1 ? "" : "s", path);
+    tell_config(ctl, path, conf, &report);
+    if (conf != NULL && !ctl->is_json)
+        printf("%s: ok\n", path);
     conf_report_close(&report);
-    if (is_ok)
-        conf_free(conf);
-    return is_ok ? CTL_OK : CTL_FAILED;
+    if (conf == NULL)
+        return CTL_FAILED;
+    conf_free(conf);
+    return CTL_OK;
 }

@@ -3,7 +3,9 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include "orchestrator/base/buf.h"
 #include "orchestrator/base/err.h"
+#include "orchestrator/proto/history.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -41,6 +43,12 @@ int ctl_post(const struct ctl *ctl, const char *path, json_t *body, json_t **jso
 
 /* The same, printing nothing when it went well. */
 int ctl_send(const struct ctl *ctl, const char *path, json_t *body, json_t **json);
+
+/* GET bytes, which are the caller's to close; consistently if that is wanted. */
+int ctl_fetch(const struct ctl *ctl, const char *path, struct buf *bytes);
+
+/* POST an object (taken) and print nothing: the HTTP status (0: none), and why not. */
+uint32_t ctl_try(const struct ctl *ctl, const char *path, json_t *body, char *message, size_t size);
 
 /* An error of the way to the daemon as an exit status. */
 int ctl_exit_of(int err);
@@ -85,9 +93,34 @@ int ask_failover(const struct ctl *ctl);
 int ask_pause(const struct ctl *ctl);
 int ask_resume(const struct ctl *ctl);
 int ask_maintenance(const struct ctl *ctl);
-int check_config(const struct ctl *ctl);
+int run_config(const struct ctl *ctl);
 int show_version(const struct ctl *ctl);
 int run_cluster(const struct ctl *ctl);
+
+/* ---- the verbs of "config"; operands[0] is the verb */
+int check_config(const struct ctl *ctl);
+int diff_config(const struct ctl *ctl);
+int apply_config(const struct ctl *ctl);
+int show_config_history(const struct ctl *ctl);
+int rollback_config(const struct ctl *ctl);
+
+/* What is wrong with a file, as "config check" says it. */
+struct conf;
+struct conf_report;
+void tell_config(const struct ctl *ctl, const char *path, const struct conf *conf,
+                 const struct conf_report *report);
+
+/* Print (or with to add) every change from old to fresh; their number, or -1: out of memory. */
+int64_t tell_changes(const struct ctl *ctl, const Ephor__Policy *old, const Ephor__Policy *fresh,
+                     json_t *to);
+
+/* Number 0: the policy in force. The caller frees it; its digest is written. NULL: it is said why
+ * not, and code is the exit status. */
+Ephor__Policy *fetch_policy(const struct ctl *ctl, int64_t number, char digest[DIGEST_SIZE],
+                            int *code);
+
+/* What became of another policy. */
+void tell_in_force(const struct ctl *ctl, const json_t *answer);
 
 /* ---- the verbs of "cluster"; operands[0] is the verb */
 const char *cluster_dir(const struct ctl *ctl);

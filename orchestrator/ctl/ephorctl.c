@@ -63,8 +63,8 @@ static const struct subcommand {
     {"maintenance", "maintenance NODE [--off] [--reason TEXT]",
      "take the services from a node, or give it back", 1, 1, TAKES_REASON | TAKES_OFF,
      ask_maintenance},
-    {"config", "config check [FILE]", "report every error of a configuration", 1, 2, 0,
-     check_config},
+    {"config", "config VERB [ARGUMENT]", "the configuration: check, diff, apply, history, rollback",
+     1, 2, TAKES_YES | TAKES_CONSISTENT, run_config},
     {"cluster", "cluster VERB [ARGUMENT]...",
      "the controllers: status, init, add, join, promote, remove, transfer, renew,\n"
      "          trust, log, backup, restore, recover",
@@ -142,13 +142,14 @@ static void print_help(void)
          "                     " EPHOR_RUNDIR "/ctl.sock)\n"
          "      --json         print JSON\n"
          "      --consistent   print nothing rather than what may be old (status, why,\n"
-         "                     journal, cluster status)\n"
+         "                     journal, cluster status, config diff, config history)\n"
          "      --no-color     no colours (also NO_COLOR, and without a terminal)\n"
          "  -h, --help         print this help, and end\n"
          "  -V, --version      print the version, and end\n\n"
          "Exit status: 0 done, 1 failed, 2 usage, 3 no daemon, no leader, or what would be\n"
          "read may be old, 4 refused by policy.\n"
          "status --exit-code: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+         "config diff: 0 no difference, 1 there are some, 2 failed.\n"
          "See ephorctl(8).");
 }
 

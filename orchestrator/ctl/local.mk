@@ -10,6 +10,8 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/cluster.c \
 	orchestrator/ctl/cluster_renew.c \
 	orchestrator/ctl/cluster_store.c \
+	orchestrator/ctl/config.c \
+	orchestrator/ctl/config_diff.c \
 	orchestrator/ctl/ctl.h \
 	orchestrator/ctl/ephorctl.c \
 	orchestrator/ctl/output.c \

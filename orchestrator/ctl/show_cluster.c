@@ -146,7 +146,8 @@ static void print_cluster(const struct ctl *ctl, const json_t *cluster)
         putchar('\n');
     }
     if (json_flag(cluster, "file_differs"))
-        puts("Its configuration file is not the policy in force; a reload proposes it.");
+        puts("Its configuration file is not the policy in force; ephorctl config apply proposes "
+             "it.");
     putchar('\n');
     json_array_foreach(json_object_get(cluster, "members"), i, member)
         add_member(table, cluster, member);

@@ -4,6 +4,7 @@ libproto_a_SOURCES = \
 	orchestrator/proto/fact_message.c orchestrator/proto/fact_message.h \
 	orchestrator/proto/history.c orchestrator/proto/history.h \
 	orchestrator/proto/raft_message.c orchestrator/proto/raft_message.h \
+	orchestrator/proto/policy_digest.c \
 	orchestrator/proto/policy_diff.c orchestrator/proto/policy_diff.h \
 	orchestrator/proto/policy_settings.c orchestrator/proto/policy_settings.h \
 	orchestrator/proto/policy_message.c orchestrator/proto/policy_message.h \

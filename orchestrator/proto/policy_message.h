@@ -5,6 +5,7 @@
 #include "orchestrator/base/err.h"
 #include "orchestrator/core/core.h"
 #include "orchestrator/proto/ephor.pb-c.h"
+#include "orchestrator/proto/history.h"
 
 /* Is this policy whole and consistent: names and texts within their sizes, indexes in range,
  * members grouped by service? Everything behind this may rely on it. */
@@ -18,5 +19,8 @@ void policy_fill(const Ephor__Policy *policy, struct core *core);
 
 /* The digest of a policy as a number, as the board compares it; 0 for "". */
 uint64_t policy_digest_number(const char *digest);
+
+/* What stands for a policy's bytes wherever two policies are compared. */
+void policy_digest(const void *bytes, size_t size, char digest[DIGEST_SIZE]);
 
 #endif

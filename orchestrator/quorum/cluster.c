@@ -460,6 +460,8 @@ static void on_talk(struct quorum *q, uint32_t from, const uint8_t *bytes, size_
     }
     if (talk->body_case == EPHOR__TALK__BODY_FORWARD)
         proposals_on_forward(q, from, talk->forward);
+    else if (talk->body_case == EPHOR__TALK__BODY_FORWARD_REFUSED)
+        offers_on_refused(q, from, talk->forward_refused);
     else if (talk->body_case == EPHOR__TALK__BODY_REQUEST)
         cluster_on_request(q, from, talk->request);
     else if (talk->body_case == EPHOR__TALK__BODY_REPLY)

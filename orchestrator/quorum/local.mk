@@ -5,7 +5,9 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
 	orchestrator/quorum/cluster_feed.c \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
-	orchestrator/quorum/peers.c orchestrator/quorum/presence.c orchestrator/quorum/presence.h \
+	orchestrator/quorum/offers.c orchestrator/quorum/offers.h \
+	orchestrator/quorum/peers.c \
+	orchestrator/quorum/presence.c orchestrator/quorum/presence.h \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
 	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
 	orchestrator/quorum/sight.c orchestrator/quorum/sight.h \
@@ -29,3 +31,11 @@ test_mesh_LDADD = $(QUORUM_LINK_LIBS)
 test_certificate_SOURCES = tests/unit/test_certificate.c
 test_certificate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_certificate_LDADD = $(QUORUM_LINK_LIBS)
+
+# The log, the links and the members are played by the test; the machine is real.
+check_PROGRAMS += test_offers
+TESTS += test_offers
+test_offers_SOURCES = tests/unit/test_offers.c tests/unit/big_policy.h orchestrator/quorum/offers.c
+test_offers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_offers_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_offers_LDADD = libproto.a libcore.a libbase.a $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)

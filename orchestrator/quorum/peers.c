@@ -391,6 +391,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
     (void)fd;
     if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REQUEST && peer->role == EPHOR__ROLE__STATUS)
         cluster_on_request(peer->quorum, 0, m->cluster_request);
+    if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_ROLLBACK && peer->role == EPHOR__ROLE__STATUS)
+        offers_roll_back(peer->quorum, m->policy_rollback);
     if (m->body_case == EPHOR__MESSAGE__BODY_READ && peer->role == EPHOR__ROLE__STATUS)
         readers_add(peer->quorum, peer, m->read->sequence);
     if (m->body_case == EPHOR__MESSAGE__BODY_CHECKER_STATE && peer->role == EPHOR__ROLE__CHECKER)

@@ -226,6 +226,11 @@ void proposals_applied(struct quorum *q, uint32_t author, uint64_t run, uint64_t
         finish(q, sequence, ERR_OK, index);
 }
 
+void proposals_refused(struct quorum *q, uint64_t sequence)
+{
+    finish(q, sequence, ERR_REFUSED, 0);
+}
+
 /* The leader's own business is not another controller's to propose. */
 static bool may_forward(const Ephor__Fact *fact, uint32_t from)
 {
@@ -242,7 +247,7 @@ void proposals_on_forward(struct quorum *q, uint32_t from, const Ephor__Forward 
     Ephor__Fact *fact = ephor__fact__unpack(NULL, forward->fact.len, forward->fact.data);
     if (fact == NULL || !may_forward(fact, from)) {
         log_warning("peer", "controller %u forwarded a fact that is not its business", from);
-    } else if (q->is_leading) {
+    } else if (q->is_leading && offers_may_forward(q, from, fact)) {
         stamp_seat(fact, cluster_seat_of(q, from));
         propose_here(q, fact, 0);
     } /* otherwise it sends it again to whoever leads */

@@ -39,6 +39,9 @@ void proposals_restart(struct quorum *quorum);
 void proposals_applied(struct quorum *quorum, uint32_t author, uint64_t run, uint64_t sequence,
                        uint64_t index);
 
+/* The leader refused to propose one of this process: it ends with ERR_REFUSED. */
+void proposals_refused(struct quorum *quorum, uint64_t sequence);
+
 /* A fact that another controller forwards. */
 void proposals_on_forward(struct quorum *quorum, uint32_t from, const Ephor__Forward *forward);
 

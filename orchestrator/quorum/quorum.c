@@ -101,83 +101,6 @@ static void tell_leader(struct quorum *q)
     proposals_add(q, PROPOSAL_OF_LEADER, &fact, NULL, 0, on_leader_told);
 }
 
-static void reply_policy(struct quorum *q, bool accepted, const char *text)
-{
-    Ephor__PolicyReply reply = EPHOR__POLICY_REPLY__INIT;
-    Ephor__Message m = EPHOR__MESSAGE__INIT;
-    reply.accepted = accepted;
-    reply.text = (char *)(uintptr_t)text;
-    reply.index = q->machine.policy_index;
-    m.body_case = EPHOR__MESSAGE__BODY_POLICY_REPLY;
-    m.policy_reply = &reply;
-    process_send(q->process, &m, -1);
-}
-
-static void on_policy_applied(struct quorum *q, int err, uint64_t index)
-{
-    (void)index;
-    if (err != ERR_OK)
-        reply_policy(q, false, err_text(err));
-    else /* effects are still those of this entry: proposals end right after it was applied */
-        reply_policy(q, q->effects->is_accepted, q->effects->reply);
-}
-
-static bool file_differs(const struct quorum *q)
-{
-    return q->machine.core != NULL && q->file_digest[0] != '\0' &&
-           strcmp(q->file_digest, q->machine.policy_digest) != 0;
-}
-
-static void drop_offer(struct quorum *q)
-{
-    ephor__policy_offer__free_unpacked(q->offer, NULL);
-    q->offer = NULL;
-}
-
-/* Among several, starting a controller changes nothing for all: only an empty cluster takes the
- * file of whoever leads first, and otherwise somebody has to ask for it. */
-static bool is_only_a_start(const struct quorum *q)
-{
-    return !q->offer->asked && q->machine.core != NULL && !cluster_is_alone(q);
-}
-
-/* A witness has no policy, and who joins has none yet: neither waits for one. */
-static const char *stands_without(const struct quorum *q)
-{
-    if (engine_members(q->engine)->n_members == 0)
-        return "waiting to be let into the cluster; its policy comes with its log";
-    return cluster_is_witness(q) ? "a witness votes, and runs no policy" : NULL;
-}
-
-/* Propose the offered policy, unless it is the one in force. */
-static void propose_offer(struct quorum *q)
-{
-    if (q->offer == NULL)
-        return;
-    if (stands_without(q) != NULL) {
-        reply_policy(q, true, stands_without(q));
-        drop_offer(q);
-    } else if (q->machine.core != NULL && !file_differs(q)) {
-        reply_policy(q, true, "unchanged");
-        drop_offer(q);
-    } else if (is_only_a_start(q)) {
-        log_warning("config", "this controller's file is not the policy in force: the cluster "
-                              "keeps its own; ephorctl reload proposes the file's");
-        reply_policy(q, true, "the policy of the cluster stays in force; this file differs");
-        drop_offer(q);
-    } else if (q->is_leading || (q->offer->asked && q->leader != 0)) {
-        Ephor__Fact fact = EPHOR__FACT__INIT;
-        Ephor__PolicyAdopted adopted = EPHOR__POLICY_ADOPTED__INIT;
-        adopted.policy = q->offer->policy;
-        adopted.author = q->offer->author;
-        adopted.digest = q->offer->digest;
-        fact.body_case = EPHOR__FACT__BODY_POLICY;
-        fact.policy = &adopted;
-        proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_policy_applied);
-        drop_offer(q);
-    }
-}
-
 /* ---------------------------------------------------------------- the engine's callbacks */
 
 /* Rules that this version does not know cannot be followed: what it would make of the log is another
@@ -201,7 +124,7 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
         peers_send_policy(q); /* also while running: another controller may send one */
         peers_send_snapshot(q);
         stop_if_too_old(q);
-        propose_offer(q);
+        offers_propose(q);
         return;
     }
     log_error("snapshot", "the snapshot at entry %llu cannot be used: %s",
@@ -249,7 +172,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     peers_send_fact(q, index, term, bytes, size);
     if (adopted) {
         peers_send_policy(q);
-        propose_offer(q);
+        offers_propose(q);
     }
     stop_if_too_old(q);
     tell_leader(q);
@@ -274,7 +197,7 @@ void quorum_note_leader(struct quorum *q)
         log_info("leader", "%s leads", cluster_name_of(q, leader));
     proposals_restart(q);
     readers_restart(q);
-    propose_offer(q);
+    offers_propose(q);
     presence_work(q);
     peers_send_state(q);
 }
@@ -292,7 +215,7 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
         presence_restart(q);
         log_info("leader", "leading in term %llu", (unsigned long long)term);
         tell_leader(q);
-        propose_offer(q);
+        offers_propose(q);
         peers_send_orders(q, true);
         arm_tick(q);
         cluster_work(q);
@@ -447,20 +370,6 @@ static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
     peers_connect(data, role, instance, fd);
 }
 
-static void on_offer(struct quorum *q, const Ephor__PolicyOffer *offer)
-{
-    size_t size = ephor__policy_offer__get_packed_size(offer);
-    uint8_t *bytes = malloc(size + 1);
-    PRE(bytes != NULL);
-    ephor__policy_offer__pack(offer, bytes);
-    if (q->offer != NULL)
-        drop_offer(q);
-    q->offer = ephor__policy_offer__unpack(NULL, size, bytes);
-    free(bytes);
-    text_copy(q->file_digest, sizeof(q->file_digest), offer->digest);
-    propose_offer(q);
-}
-
 static void on_listener(struct quorum *q, int fd)
 {
     struct errbuf e = {.text = ""};
@@ -480,7 +389,7 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
     else if (fd >= 0)
         close(fd);
     if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_OFFER)
-        on_offer(q, m->policy_offer);
+        offers_take(q, m->policy_offer);
 }
 
 static void on_stop(void *data)
@@ -510,8 +419,7 @@ int quorum_main(uint32_t instance, int control_fd)
     int status = process_run(EPHOR__ROLE__QUORUM, instance, control_fd, &ops, q);
     machine_close(&q->machine);
     free(q->effects);
-    if (q->offer != NULL)
-        ephor__policy_offer__free_unpacked(q->offer, NULL);
+    offers_close(q);
     free(q);
     return status;
 }

@@ -1,8 +1,9 @@
 /* The quorum process: replicated log, the core's state machine, leadership, orders. It touches its
  * data directory and the other controllers; what it learns and orders goes over links to the other
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
- * proposals.c (facts on their way into the log), presence.c (who has come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read anything old),
- * cluster.c and mesh.c (the other controllers). */
+ * proposals.c (facts on their way into the log), offers.c (policies on theirs), presence.c (who has
+ * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read anything
+ * old), cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
@@ -10,6 +11,7 @@
 #include "orchestrator/proto/machine.h"
 #include "orchestrator/quorum/certificate.h"
 #include "orchestrator/quorum/mesh.h"
+#include "orchestrator/quorum/offers.h"
 #include "orchestrator/quorum/presence.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/readers.h"
@@ -75,8 +77,8 @@ struct quorum {
     uint32_t unmet_id;                      /* 0: none */
     uint64_t unmet_incarnation;
 
-    Ephor__PolicyOffer *offer; /* waiting for leadership; NULL if none */
-    char file_digest[72];      /* of the policy that this controller's file says */
+    struct offers offers;          /* policies on their way into the log */
+    char file_digest[DIGEST_SIZE]; /* of the policy that this controller's file says */
 
     struct peer checkers[QUORUM_CHECKERS_MAX];
     struct peer actor, status;

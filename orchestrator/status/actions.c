@@ -40,25 +40,34 @@ struct body { /* all strings belong to json */
     json_t *json;
     const char *service, *node, *reason;
     const char *name, *address, *fingerprint, *kind; /* of a controller */
-    bool on;
+    const char *digest, *replaces;                   /* of policies */
+    int64_t number;
+    bool on, trial;
 };
 
-struct field {
+struct field { /* with one of the three to be filled in */
     const char *name;
-    bool is_bool, is_required;
-    size_t size_max;
+    bool is_required;
+    size_t size_max; /* of text */
     const char **text;
     bool *flag;
+    int64_t *number; /* from 1 */
 };
 
 enum { FIELDS_MAX = 6, ADDRESS_MAX = 128, FINGERPRINT_MAX = 65 };
 
 static int take_field(const struct field *field, const json_t *value, struct errbuf *e)
 {
-    if (field->is_bool) {
+    if (field->flag != NULL) {
         if (!json_is_boolean(value))
             return err_set(e, ERR_INVALID, "'%s' has to be true or false", field->name);
         *field->flag = json_is_true(value);
+        return ERR_OK;
+    }
+    if (field->number != NULL) {
+        if (!json_is_integer(value) || json_integer_value(value) < 1)
+            return err_set(e, ERR_INVALID, "'%s' has to be a number from 1", field->name);
+        *field->number = json_integer_value(value);
         return ERR_OK;
     }
     if (!json_is_string(value))
@@ -98,11 +107,52 @@ static bool is_of_cluster(enum handler handler)
            handler == HANDLER_CLUSTER_PROMOTE || handler == HANDLER_CLUSTER_TRANSFER;
 }
 
+static bool is_of_policy(enum handler handler)
+{
+    return handler == HANDLER_CONFIG_APPLY || handler == HANDLER_CONFIG_ROLLBACK;
+}
+
+#define TEXT_FIELD(n, required, size, to)                                \
+    (struct field)                                                       \
+    {                                                                    \
+        .name = n, .is_required = required, .size_max = size, .text = to \
+    }
+#define FLAG_FIELD(n, required, to)                    \
+    (struct field)                                     \
+    {                                                  \
+        .name = n, .is_required = required, .flag = to \
+    }
+
+static void choose_fields(enum handler handler, struct body *body, struct field fields[FIELDS_MAX])
+{
+    fields[0] = TEXT_FIELD("reason", false, TEXT_SIZE, &body->reason);
+    if (handler == HANDLER_FAILOVER) {
+        fields[1] = TEXT_FIELD("service", true, NAME_SIZE, &body->service);
+        fields[2] = TEXT_FIELD("node", false, NAME_SIZE, &body->node);
+    } else if (handler == HANDLER_MAINTENANCE) {
+        fields[1] = TEXT_FIELD("node", true, NAME_SIZE, &body->node);
+        fields[2] = FLAG_FIELD("on", true, &body->on);
+    } else if (is_of_cluster(handler)) {
+        bool is_required = handler != HANDLER_CLUSTER_TRANSFER;
+        fields[1] = TEXT_FIELD("name", is_required, NAME_SIZE, &body->name);
+    } else if (is_of_policy(handler)) {
+        fields[0] = TEXT_FIELD("replaces", true, DIGEST_SIZE, &body->replaces);
+        fields[1] = FLAG_FIELD("trial", false, &body->trial);
+        fields[2] = TEXT_FIELD("digest", true, DIGEST_SIZE, &body->digest);
+    }
+    if (handler == HANDLER_CONFIG_ROLLBACK)
+        fields[2] = (struct field){.name = "number", .number = &body->number};
+    if (handler == HANDLER_CLUSTER_ADD) {
+        fields[2] = TEXT_FIELD("address", true, ADDRESS_MAX, &body->address);
+        fields[3] = TEXT_FIELD("fingerprint", true, FINGERPRINT_MAX, &body->fingerprint);
+        fields[4] = TEXT_FIELD("kind", false, 16, &body->kind);
+    }
+}
+
 static int read_body(const struct http_request *request, enum handler handler, struct body *body,
                      struct errbuf *e)
 {
-    const struct field reason = {"reason", false, false, TEXT_SIZE, &body->reason, NULL};
-    struct field fields[FIELDS_MAX] = {reason};
+    struct field fields[FIELDS_MAX] = {{.name = NULL}};
     json_error_t error;
     size_t size;
     const char *bytes = http_body(request, &size);
@@ -113,23 +163,10 @@ static int read_body(const struct http_request *request, enum handler handler, s
                           .address = "",
                           .fingerprint = "",
                           .kind = "voter",
+                          .digest = "",
+                          .replaces = "",
                           .on = true};
-    if (handler == HANDLER_FAILOVER) {
-        fields[1] = (struct field){"service", false, true, NAME_SIZE, &body->service, NULL};
-        fields[2] = (struct field){"node", false, false, NAME_SIZE, &body->node, NULL};
-    } else if (handler == HANDLER_MAINTENANCE) {
-        fields[1] = (struct field){"node", false, true, NAME_SIZE, &body->node, NULL};
-        fields[2] = (struct field){"on", true, true, 0, NULL, &body->on};
-    } else if (is_of_cluster(handler)) {
-        bool is_required = handler != HANDLER_CLUSTER_TRANSFER;
-        fields[1] = (struct field){"name", false, is_required, NAME_SIZE, &body->name, NULL};
-    }
-    if (handler == HANDLER_CLUSTER_ADD) {
-        fields[2] = (struct field){"address", false, true, ADDRESS_MAX, &body->address, NULL};
-        fields[3] =
-            (struct field){"fingerprint", false, true, FINGERPRINT_MAX, &body->fingerprint, NULL};
-        fields[4] = (struct field){"kind", false, false, 16, &body->kind, NULL};
-    }
+    choose_fields(handler, body, fields);
     body->json =
         size == 0 ? json_object() : json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
     if (body->json == NULL)
@@ -188,38 +225,81 @@ static void start_cluster(struct routes *routes, struct http_request *request, e
     requests_start_cluster(routes->requests, request, handler, &m);
 }
 
-void actions_start(struct routes *routes, struct http_request *request, enum handler handler)
+static void start_policy(struct routes *routes, struct http_request *request, enum handler handler,
+                         const struct body *body, char *author)
 {
-    struct errbuf e = {.text = ""};
-    struct body body = {.json = NULL};
-    char author[NAME_SIZE], reason[TEXT_SIZE];
+    Ephor__PolicyApply apply = EPHOR__POLICY_APPLY__INIT;
+    Ephor__PolicyRollback rollback = EPHOR__POLICY_ROLLBACK__INIT;
+    if (handler == HANDLER_CONFIG_APPLY) {
+        apply.digest = (char *)(uintptr_t)body->digest;
+        apply.replaces = (char *)(uintptr_t)body->replaces;
+        apply.author = author;
+        apply.trial = body->trial;
+        requests_start_apply(routes->requests, request, handler, &apply);
+    } else {
+        rollback.number = (uint64_t)body->number;
+        rollback.replaces = (char *)(uintptr_t)body->replaces;
+        rollback.author = author;
+        rollback.trial = body->trial;
+        requests_start_rollback(routes->requests, request, handler, &rollback);
+    }
+}
+
+static void start_request(struct routes *routes, struct http_request *request, enum handler handler,
+                          const struct body *body, char *author)
+{
+    Ephor__Request m = EPHOR__REQUEST__INIT;
+    char reason[TEXT_SIZE];
+    text_sanitize(reason, sizeof(reason), body->reason, strlen(body->reason));
+    reason[strcspn(reason, "\n")] = '\0';
+    m.verb = verb_of(handler, body->on);
+    m.service = (char *)(uintptr_t)body->service;
+    m.node = (char *)(uintptr_t)body->node;
+    m.author = author;
+    m.reason = reason;
+    requests_start(routes->requests, request, handler, &m);
+}
+
+bool actions_are_open_to(struct routes *routes, struct http_request *request, enum handler handler)
+{
+    char text[ERR_TEXT_SIZE];
     uid_t uid;
     gid_t gid;
     pid_t pid;
     if (!http_peer(request, &uid, &gid, &pid)) {
         answer_error(&routes->counts, handler, request, 403, "local_only",
-                     "changes are asked for over the local socket, with ephorctl");
-    } else if (!may_act(&routes->operators, uid, gid)) {
-        text_format(e.text, sizeof(e.text),
-                    "user id %u is not an operator; see local.operators in the configuration",
-                    (unsigned)uid);
-        answer_error(&routes->counts, handler, request, 403, "not_an_operator", e.text);
-    } else if (read_body(request, handler, &body, &e) != ERR_OK) {
+                     "this is asked for over the local socket, with ephorctl");
+        return false;
+    }
+    if (may_act(&routes->operators, uid, gid))
+        return true;
+    text_format(text, sizeof(text),
+                "user id %u is not an operator; see local.operators in the configuration",
+                (unsigned)uid);
+    answer_error(&routes->counts, handler, request, 403, "not_an_operator", text);
+    return false;
+}
+
+void actions_start(struct routes *routes, struct http_request *request, enum handler handler)
+{
+    struct errbuf e = {.text = ""};
+    struct body body = {.json = NULL};
+    char author[NAME_SIZE];
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    if (!actions_are_open_to(routes, request, handler))
+        return;
+    if (read_body(request, handler, &body, &e) != ERR_OK) {
         answer_error(&routes->counts, handler, request, 400, "bad_request", e.text);
-    } else if (is_of_cluster(handler)) {
+    } else if (http_peer(request, &uid, &gid, &pid)) {
         write_author(request, uid, author);
-        start_cluster(routes, request, handler, &body, author);
-    } else {
-        Ephor__Request m = EPHOR__REQUEST__INIT;
-        write_author(request, uid, author);
-        text_sanitize(reason, sizeof(reason), body.reason, strlen(body.reason));
-        reason[strcspn(reason, "\n")] = '\0';
-        m.verb = verb_of(handler, body.on);
-        m.service = (char *)(uintptr_t)body.service;
-        m.node = (char *)(uintptr_t)body.node;
-        m.author = author;
-        m.reason = reason;
-        requests_start(routes->requests, request, handler, &m);
+        if (is_of_cluster(handler))
+            start_cluster(routes, request, handler, &body, author);
+        else if (is_of_policy(handler))
+            start_policy(routes, request, handler, &body, author);
+        else
+            start_request(routes, request, handler, &body, author);
     }
     json_decref(body.json);
 }

@@ -26,6 +26,10 @@
     X(CLUSTER_REMOVE, "cluster_remove")     \
     X(CLUSTER_PROMOTE, "cluster_promote")   \
     X(CLUSTER_TRANSFER, "cluster_transfer") \
+    X(CONFIG, "config")                     \
+    X(CONFIG_POLICY, "config_policy")       \
+    X(CONFIG_APPLY, "config_apply")         \
+    X(CONFIG_ROLLBACK, "config_rollback")   \
     X(OTHER, "other")
 
 enum handler {

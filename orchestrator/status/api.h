@@ -25,6 +25,9 @@ void api_cluster(const struct view *view, struct buf *out);
 /* What became of a change of the cluster, with the members as they are now. */
 void api_cluster_reply(const Ephor__ClusterReply *reply, struct buf *out);
 
+/* The configuration file, and the policies that are and were in force. */
+void api_config(const struct view *view, struct buf *out);
+
 void api_error(const char *code, const char *message, struct buf *out);
 
 #endif

@@ -5,6 +5,7 @@ libstatus_a_SOURCES = \
 	orchestrator/status/answers.c orchestrator/status/answers.h \
 	orchestrator/status/api.c orchestrator/status/api.h \
 	orchestrator/status/api_cluster.c \
+	orchestrator/status/api_config.c \
 	orchestrator/status/consistent.c orchestrator/status/consistent.h \
 	orchestrator/status/counts.c orchestrator/status/counts.h \
 	orchestrator/status/feed.c orchestrator/status/feed.h \

@@ -15,12 +15,15 @@ struct waiting {
     struct http_request *http; /* NULL: a free place */
     enum handler handler;
     uint64_t sequence;
-    uint64_t index;  /* 0 until the proposal is committed */
-    bool is_cluster; /* it is answered by the quorum process */
+    uint64_t index;   /* 0 until the proposal is committed */
+    bool is_cluster;  /* it is answered by the quorum process */
+    bool has_outcome; /* of another policy: to be told when it was fed */
+    struct reply outcome;
     int64_t deadline_ms;
 };
 
 struct requests {
+    struct process *process;
     const struct feed *feed;
     struct http_counts *counts;
     struct link *link;
@@ -75,8 +78,11 @@ void requests_settle(struct requests *q)
 {
     for (uint32_t i = 0; i < REQUESTS_MAX && q->count > 0; i++) {
         struct waiting *w = &q->waiting[i];
-        const struct reply *reply =
-            w->http == NULL || w->index == 0 ? NULL : feed_reply(q->feed, w->index);
+        const struct reply *reply = w->http == NULL || w->index == 0 ? NULL
+                                    : w->has_outcome                 ? &w->outcome
+                                                     : feed_reply(q->feed, w->index);
+        if (reply != NULL && w->has_outcome && q->feed->machine.index < w->index)
+            continue;
         if (reply != NULL)
             answer(q, w, reply);
         else if (w->http != NULL && w->index > 0 && q->feed->machine.index >= w->index)
@@ -234,12 +240,59 @@ void requests_cluster_replied(struct requests *q, const Ephor__ClusterReply *m)
     }
 }
 
-struct requests *requests_new(struct loop *loop, const struct feed *feed,
+/* The supervisor reads the file and passes its policy on. */
+void requests_start_apply(struct requests *q, struct http_request *http, enum handler handler,
+                          Ephor__PolicyApply *m)
+{
+    struct waiting *w = start(q, http, handler, false);
+    if (w == NULL)
+        return;
+    Ephor__Message message = EPHOR__MESSAGE__INIT;
+    m->sequence = w->sequence;
+    message.body_case = EPHOR__MESSAGE__BODY_POLICY_APPLY;
+    message.policy_apply = m;
+    process_send(q->process, &message, -1);
+}
+
+void requests_start_rollback(struct requests *q, struct http_request *http, enum handler handler,
+                             Ephor__PolicyRollback *m)
+{
+    struct waiting *w = start(q, http, handler, false);
+    if (w == NULL)
+        return;
+    Ephor__Message message = EPHOR__MESSAGE__INIT;
+    m->sequence = w->sequence;
+    message.body_case = EPHOR__MESSAGE__BODY_POLICY_ROLLBACK;
+    message.policy_rollback = m;
+    link_send(q->link, &message, -1);
+}
+
+void requests_policy_replied(struct requests *q, const Ephor__PolicyReply *m)
+{
+    for (uint32_t i = 0; i < REQUESTS_MAX; i++) {
+        struct waiting *w = &q->waiting[i];
+        if (w->http == NULL || w->sequence != m->sequence || m->sequence == 0)
+            continue;
+        if (!m->accepted) {
+            fail(q, w, 409, "refused", m->text);
+            return;
+        }
+        w->index = m->index;
+        w->has_outcome = true;
+        w->outcome = (struct reply){.index = m->index, .is_accepted = true};
+        text_copy(w->outcome.text, sizeof(w->outcome.text), m->text);
+        requests_settle(q);
+        return;
+    }
+}
+
+struct requests *requests_new(struct loop *loop, struct process *process, const struct feed *feed,
                               struct http_counts *counts)
 {
     struct requests *q = calloc(1, sizeof(*q));
     if (q == NULL)
         return NULL;
+    q->process = process;
     q->feed = feed;
     q->counts = counts;
     q->timer = timer_new(loop, on_look, q);

@@ -6,12 +6,13 @@
 #include "orchestrator/status/answers.h"
 #include "orchestrator/status/feed.h"
 #include "orchestrator/sys/link.h"
+#include "orchestrator/sys/process.h"
 
 enum { REQUESTS_MAX = 64, REQUEST_LIMIT_MS = 10000 };
 
 struct requests;
 
-struct requests *requests_new(struct loop *loop, const struct feed *feed,
+struct requests *requests_new(struct loop *loop, struct process *process, const struct feed *feed,
                               struct http_counts *counts);
 void requests_free(struct requests *requests); /* answers all that wait */
 
@@ -27,6 +28,14 @@ void requests_start(struct requests *requests, struct http_request *http, enum h
 void requests_start_cluster(struct requests *requests, struct http_request *http,
                             enum handler handler, Ephor__ClusterRequest *m);
 void requests_cluster_replied(struct requests *requests, const Ephor__ClusterReply *m);
+
+/* Another policy: what the file says (which the supervisor reads), or an earlier one (which the
+ * quorum process has). Answered with PolicyReply, once the feed has come that far. */
+void requests_start_apply(struct requests *requests, struct http_request *http,
+                          enum handler handler, Ephor__PolicyApply *m);
+void requests_start_rollback(struct requests *requests, struct http_request *http,
+                             enum handler handler, Ephor__PolicyRollback *m);
+void requests_policy_replied(struct requests *requests, const Ephor__PolicyReply *m);
 
 /* The quorum process's answer to a proposal. */
 void requests_proposed(struct requests *requests, const Ephor__Proposed *m);

@@ -142,6 +142,40 @@ static void get_cluster(struct context *c)
     send_body(c, 200, TYPE_JSON);
 }
 
+static void get_config(struct context *c)
+{
+    api_config(&c->view, &c->body);
+    send_body(c, 200, TYPE_JSON);
+}
+
+/* A policy as it is in the log: that in force, or an earlier one. It has the arguments of plugins,
+ * which are not for all. */
+static void get_policy(struct context *c)
+{
+    const struct machine *machine = &c->routes->feed->machine;
+    const char *text = http_query(c->request, "number");
+    int64_t number = (int64_t)machine->policy_index;
+    if (!actions_are_open_to(c->routes, c->request, c->handler))
+        return;
+    if (text != NULL && !text_parse_int(text, 1, INT64_MAX, &number)) {
+        send_error(c, 400, "bad_request", "'number' has to be a number from 1");
+        return;
+    }
+    const struct past_policy *past = history_find(&machine->history, (uint64_t)number);
+    if (machine->core == NULL)
+        send_error(c, 503, "unavailable", "no policy was adopted yet");
+    else if (past == NULL)
+        send_error(c, 404, "not_found", "there is no policy of that number (any more)");
+    else if ((uint64_t)number != machine->policy_index && past->bytes == NULL)
+        send_error(c, 404, "not_found", "the text of that policy is not kept any more");
+    else {
+        bool is_in_force = (uint64_t)number == machine->policy_index;
+        buf_append(&c->body, is_in_force ? machine->policy_bytes : past->bytes,
+                   is_in_force ? machine->policy_size : past->size);
+        send_body(c, 200, "application/x-protobuf");
+    }
+}
+
 static void get_journal(struct context *c)
 {
     const char *text = http_query(c->request, "count");
@@ -203,6 +237,8 @@ static const struct route {
     {"/api/v1/why", HTTP_GET, HANDLER_WHY, get_why},
     {"/api/v1/journal", HTTP_GET, HANDLER_JOURNAL, get_journal},
     {"/api/v1/cluster", HTTP_GET, HANDLER_CLUSTER, get_cluster},
+    {"/api/v1/config", HTTP_GET, HANDLER_CONFIG, get_config},
+    {"/api/v1/config/policy", HTTP_GET, HANDLER_CONFIG_POLICY, get_policy},
     {"/metrics", HTTP_GET, HANDLER_METRICS, get_metrics},
     {"/healthz", HTTP_GET, HANDLER_HEALTH, get_health},
     {"/readyz", HTTP_GET, HANDLER_READY, get_ready},
@@ -210,6 +246,8 @@ static const struct route {
     {"/api/v1/pause", HTTP_POST, HANDLER_PAUSE, NULL},
     {"/api/v1/resume", HTTP_POST, HANDLER_RESUME, NULL},
     {"/api/v1/maintenance", HTTP_POST, HANDLER_MAINTENANCE, NULL},
+    {"/api/v1/config/apply", HTTP_POST, HANDLER_CONFIG_APPLY, NULL},
+    {"/api/v1/config/rollback", HTTP_POST, HANDLER_CONFIG_ROLLBACK, NULL},
     {"/api/v1/cluster/add", HTTP_POST, HANDLER_CLUSTER_ADD, NULL},
     {"/api/v1/cluster/remove", HTTP_POST, HANDLER_CLUSTER_REMOVE, NULL},
     {"/api/v1/cluster/promote", HTTP_POST, HANDLER_CLUSTER_PROMOTE, NULL},
@@ -235,9 +273,10 @@ static void answer_get(struct context *c, const struct route *route)
         send_error(c, 503, "out_of_memory", "out of memory");
         return;
     }
-    buf_init(&c->body, c->handler == HANDLER_METRICS  ? METRICS_LIMIT
-                       : c->handler == HANDLER_STATUS ? API_BODY_LIMIT
-                                                      : PAGE_LIMIT);
+    buf_init(&c->body, c->handler == HANDLER_METRICS         ? METRICS_LIMIT
+                       : c->handler == HANDLER_STATUS        ? API_BODY_LIMIT
+                       : c->handler == HANDLER_CONFIG_POLICY ? API_BODY_LIMIT
+                                                             : PAGE_LIMIT);
     if (c->refusal != NULL)
         send_problem(c, 503, "not_confirmed", c->refusal);
     else if (route == NULL)
@@ -259,7 +298,8 @@ void routes_answer_confirmed(void *data, struct http_request *request, const cha
 static bool shows_state(enum handler handler)
 {
     return handler == HANDLER_OVERVIEW || handler == HANDLER_SERVICE || handler == HANDLER_STATUS ||
-           handler == HANDLER_WHY || handler == HANDLER_JOURNAL || handler == HANDLER_CLUSTER;
+           handler == HANDLER_WHY || handler == HANDLER_JOURNAL || handler == HANDLER_CLUSTER ||
+           handler == HANDLER_CONFIG || handler == HANDLER_CONFIG_POLICY;
 }
 
 /* At once, or once it is sure that nothing is missed. */

@@ -48,6 +48,8 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
         requests_proposed(s->routes.requests, m->proposed);
     else if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REPLY)
         requests_cluster_replied(s->routes.requests, m->cluster_reply);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_REPLY)
+        requests_policy_replied(s->routes.requests, m->policy_reply);
     else if (m->body_case == EPHOR__MESSAGE__BODY_READ_REPLY)
         consistent_replied(s->routes.consistent, m->read_reply);
     else if (feed_take(&s->feed, m))
@@ -145,6 +147,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
     if (m->body_case == EPHOR__MESSAGE__BODY_PROCESS_STATE ||
         m->body_case == EPHOR__MESSAGE__BODY_RELOADED)
         feed_take(&s->feed, m);
+    if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_REPLY && !s->is_stopping)
+        requests_policy_replied(s->routes.requests, m->policy_reply);
     if (!s->is_stopping)
         sse_changed(s->routes.sse);
 }
@@ -170,7 +174,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     s->feed.started_wall_ms = now_wall_ms();
     routes_init(&s->routes);
     s->routes.feed = &s->feed;
-    s->routes.requests = requests_new(s->loop, &s->feed, &s->routes.counts);
+    s->routes.requests = requests_new(s->loop, process, &s->feed, &s->routes.counts);
     s->routes.consistent = consistent_new(s->loop, &s->feed, routes_answer_confirmed, &s->routes);
     s->routes.sse = sse_new(s->loop, &s->feed);
     if (s->routes.requests == NULL || s->routes.consistent == NULL || s->routes.sse == NULL)

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum {
     CONTROL_FD = 3,
@@ -253,28 +252,6 @@ static void send_listeners(struct child *child)
     }
 }
 
-static void send_policy_offer(struct child *child, bool asked)
-{
-    Ephor__PolicyOffer offer = EPHOR__POLICY_OFFER__INIT;
-    Ephor__Message m = EPHOR__MESSAGE__INIT;
-    const Ephor__Policy *policy = conf_policy(child->supervisor->conf);
-    char digest[40];
-    offer.policy.len = ephor__policy__get_packed_size(policy);
-    offer.policy.data = malloc(offer.policy.len + 1);
-    PRE(offer.policy.data != NULL);
-    ephor__policy__pack(policy, offer.policy.data);
-    XXH128_hash_t hash = XXH3_128bits(offer.policy.data, offer.policy.len);
-    text_format(digest, sizeof(digest), "%016llx%016llx", (unsigned long long)hash.high64,
-                (unsigned long long)hash.low64);
-    offer.digest = digest;
-    offer.asked = asked;
-    offer.author = (char *)(uintptr_t) "configuration file";
-    m.body_case = EPHOR__MESSAGE__BODY_POLICY_OFFER;
-    m.policy_offer = &offer;
-    link_send(child->control, &m, -1);
-    free(offer.policy.data);
-}
-
 static void send_peer(struct child *to, const struct child *peer, int fd)
 {
     Ephor__PeerLink peer_link = EPHOR__PEER_LINK__INIT;
@@ -315,12 +292,12 @@ static void connect_peers(struct child *child)
     }
 }
 
-/* ---------------------------------------------------------------- telling the status process */
+/* ---------------------------------------------------------------- telling the others */
 
-void children_tell_status(struct supervisor *s, const Ephor__Message *m)
+void children_tell(struct supervisor *s, Ephor__Role role, const Ephor__Message *m)
 {
     for (uint32_t i = 0; i < s->child_count; i++)
-        if (s->children[i].role == EPHOR__ROLE__STATUS)
+        if (s->children[i].role == role)
             link_send(s->children[i].control, m, -1);
 }
 
@@ -337,7 +314,7 @@ static void tell_process_state(struct child *child)
     state.since_wall_ms = child->since_wall_ms;
     m.body_case = EPHOR__MESSAGE__BODY_PROCESS_STATE;
     m.process_state = &state;
-    children_tell_status(child->supervisor, &m);
+    children_tell(child->supervisor, EPHOR__ROLE__STATUS, &m);
 }
 
 static void on_child_change(struct child *child)
@@ -354,28 +331,11 @@ static void on_child_ready(struct child *child)
     struct supervisor *s = child->supervisor;
     child->is_ready = true;
     if (child->role == EPHOR__ROLE__QUORUM)
-        send_policy_offer(child, false);
+        offer_send(s, s->conf, false, NULL);
     if (child->role == EPHOR__ROLE__STATUS)
         for (uint32_t i = 0; i < s->child_count; i++)
             tell_process_state(&s->children[i]);
     on_child_change(child);
-}
-
-static void on_policy_reply(struct supervisor *s, const Ephor__PolicyReply *reply)
-{
-    if (reply->accepted) {
-        s->is_policy_accepted = true;
-        log_info("policy", "in force since entry %llu (%s)", (unsigned long long)reply->index,
-                 reply->text);
-    } else {
-        log_error("policy", "not adopted: %s", reply->text);
-    }
-    if (s->is_reload_open) {
-        s->is_reload_open = false;
-        s->last_reload_ok = reply->accepted;
-        text_copy(s->last_reload_text, sizeof(s->last_reload_text), reply->text);
-    }
-    supervisor_on_change(s);
 }
 
 static void on_message(void *data, const Ephor__Message *m, int fd)
@@ -388,7 +348,10 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
         child->alive_ms = now_mono_ms();
     else if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_REPLY &&
              child->role == EPHOR__ROLE__QUORUM)
-        on_policy_reply(child->supervisor, m->policy_reply);
+        offer_on_reply(child->supervisor, m->policy_reply);
+    else if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_APPLY &&
+             child->role == EPHOR__ROLE__STATUS)
+        supervisor_apply(child->supervisor, m->policy_apply);
 }
 
 static void on_close(void *data, const char *reason)
@@ -479,11 +442,8 @@ void children_start(struct supervisor *s)
 
 void children_setup(struct supervisor *s)
 {
-    for (uint32_t i = 0; i < s->child_count; i++) {
+    for (uint32_t i = 0; i < s->child_count; i++)
         send_setup(&s->children[i]);
-        if (s->children[i].role == EPHOR__ROLE__QUORUM)
-            send_policy_offer(&s->children[i], true);
-    }
 }
 
 void children_certify(struct supervisor *s)

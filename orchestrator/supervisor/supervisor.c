@@ -40,7 +40,7 @@ static void tell_reload(struct supervisor *s)
     reloaded.wall_ms = s->last_reload_wall_ms;
     m.body_case = EPHOR__MESSAGE__BODY_RELOADED;
     m.reloaded = &reloaded;
-    children_tell_status(s, &m);
+    children_tell(s, EPHOR__ROLE__STATUS, &m);
 }
 
 void supervisor_on_change(struct supervisor *s)
@@ -162,43 +162,107 @@ static void reload_certificates(struct supervisor *s)
     children_certify(s);
 }
 
-static void reload(struct supervisor *s)
+/* The file cannot be used; certificates may be new all the same. */
+static void refuse_reload(struct supervisor *s, const Ephor__PolicyApply *apply, const char *text)
+{
+    note_reload(s, false, text);
+    offer_refuse(s, apply, text);
+    reload_certificates(s);
+}
+
+/* fresh is taken. */
+static void adopt_file(struct supervisor *s, struct conf *fresh, const Ephor__PolicyApply *apply)
+{
+    char text[ERR_TEXT_SIZE];
+    const char *key = needs_restart(conf_local(s->conf), conf_local(fresh));
+    if (key != NULL) {
+        text_format(text, sizeof(text),
+                    "%s changed: restart ephord to adopt this file; the old configuration stays in "
+                    "force",
+                    key);
+        log_error("reload", "%s", text);
+        refuse_reload(s, apply, text);
+        conf_free(fresh);
+        return;
+    }
+    conf_free(s->conf);
+    s->conf = fresh;
+    s->is_reload_open = true;
+    note_reload(s, true, "read; waiting for its adoption");
+    reload_cluster(s);
+    children_setup(s);
+    offer_send(s, s->conf, true, apply);
+}
+
+/* What would become of the file: nothing changes, whatever is said. */
+static void try_file(struct supervisor *s, const struct conf *fresh,
+                     const Ephor__PolicyApply *apply)
+{
+    const char *key = needs_restart(conf_local(s->conf), conf_local(fresh));
+    char text[ERR_TEXT_SIZE];
+    s->trial_sequence = apply->sequence;
+    if (key == NULL) {
+        offer_send(s, fresh, true, apply);
+        return;
+    }
+    text_format(text, sizeof(text), "%s changed: ephord has to be restarted", key);
+    offer_refuse(s, apply, text);
+}
+
+/* What is applied is what the operator was shown. */
+static bool is_as_shown(const struct conf *fresh, const Ephor__PolicyApply *apply)
+{
+    char digest[DIGEST_SIZE];
+    offer_digest(fresh, digest);
+    return strcmp(digest, apply->digest) == 0;
+}
+
+static void refuse_errors(struct supervisor *s, const Ephor__PolicyApply *apply,
+                          const struct conf_report *report)
+{
+    if (apply != NULL && apply->trial) {
+        offer_refuse(s, apply, buf_string(&report->errors));
+        return;
+    }
+    log_lines(&report->errors, true);
+    log_error("reload", "the old configuration stays in force");
+    refuse_reload(s, apply, buf_string(&report->errors));
+}
+
+static void reload(struct supervisor *s, const Ephor__PolicyApply *apply)
 {
     struct conf_report report;
     struct conf *fresh = NULL;
+    bool is_trial = apply != NULL && apply->trial;
     conf_report_init(&report);
-    notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                (long long)(now_mono_us() - now_suspended_ms() * 1000));
+    if (!is_trial)
+        notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                    (long long)(now_mono_us() - now_suspended_ms() * 1000));
     conf_load(s->conf_path, &fresh, &report);
-    log_lines(&report.warnings, false);
+    if (!is_trial)
+        log_lines(&report.warnings, false);
     if (fresh == NULL) {
-        log_lines(&report.errors, true);
-        log_error("reload", "the old configuration stays in force");
-        note_reload(s, false, buf_string(&report.errors));
-        reload_certificates(s);
+        refuse_errors(s, apply, &report);
+    } else if (apply != NULL && !is_as_shown(fresh, apply)) {
+        offer_refuse(s, apply,
+                     "the file that ephord reads says something else than what was shown: look at "
+                     "the difference again");
+        conf_free(fresh);
+    } else if (is_trial) {
+        try_file(s, fresh, apply);
+        conf_free(fresh);
     } else {
-        const char *key = needs_restart(conf_local(s->conf), conf_local(fresh));
-        if (key != NULL) {
-            char text[ERR_TEXT_SIZE];
-            text_format(text, sizeof(text),
-                        "%s changed: restart ephord to adopt this file; the "
-                        "old configuration stays in force",
-                        key);
-            log_error("reload", "%s", text);
-            note_reload(s, false, text);
-            conf_free(fresh);
-            reload_certificates(s);
-        } else {
-            conf_free(s->conf);
-            s->conf = fresh;
-            s->is_reload_open = true;
-            note_reload(s, true, "read; waiting for its adoption");
-            reload_cluster(s);
-            children_setup(s);
-        }
+        adopt_file(s, fresh, apply);
     }
     conf_report_close(&report);
-    notify_send(&s->notify, "READY=1");
+    if (!is_trial)
+        notify_send(&s->notify, "READY=1");
+}
+
+void supervisor_apply(struct supervisor *s, const Ephor__PolicyApply *apply)
+{
+    if (!s->is_stopping)
+        reload(s, apply);
 }
 
 /* ---------------------------------------------------------------- signals */
@@ -224,7 +288,7 @@ static void on_signal(void *data, int signo)
         end_if_gone(s);
     } else if (signo == SIGHUP) {
         if (!s->is_stopping)
-            reload(s);
+            reload(s, NULL);
     } else if (s->is_stopping) {
         children_kill(s);
     } else {

@@ -1,10 +1,11 @@
 /* The supervisor: reads and checks the configuration, starts, watches and restarts the other
  * processes, passes descriptors, reloads. It never touches the network itself.
- * Files: supervisor.c (life, signals, reload), children.c (processes and their links),
- * listeners.c (sockets that the status process serves). */
+ * Files: supervisor.c (life, signals, reload), children.c (processes and their links), offer.c (the
+ * policy's way to the quorum process), listeners.c (sockets that the status process serves). */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
 
+#include "orchestrator/proto/history.h"
 #include "orchestrator/supervisor/conf.h"
 #include "orchestrator/sys/cluster_files.h"
 #include "orchestrator/sys/link.h"
@@ -58,6 +59,7 @@ struct supervisor {
     struct timer *stop_limit;
     bool is_stopping, is_policy_accepted, is_ready_told;
     bool is_reload_open;
+    uint64_t trial_sequence; /* of the last PolicyApply that was only a trial */
     bool last_reload_ok;
     char last_reload_text[ERR_TEXT_SIZE];
     int64_t last_reload_wall_ms;
@@ -67,13 +69,16 @@ struct supervisor {
 /* Run until told to end. Returns the exit status. conf is taken. */
 int supervisor_run(struct conf *conf, const char *conf_path);
 
+/* An operator wants the file to be applied. */
+void supervisor_apply(struct supervisor *supervisor, const Ephor__PolicyApply *apply);
+
 /* Something about the children changed: tell systemd and the status process. */
 void supervisor_on_change(struct supervisor *supervisor);
 
 /* children.c */
 void children_init(struct supervisor *supervisor);
 void children_start(struct supervisor *supervisor);
-void children_setup(struct supervisor *supervisor);   /* after a reload: Setup and policy anew */
+void children_setup(struct supervisor *supervisor);   /* after a reload: Setup anew */
 void children_certify(struct supervisor *supervisor); /* only the certificates */
 void children_reap(struct supervisor *supervisor);
 void children_watch(struct supervisor *supervisor); /* end those that hang */
@@ -81,7 +86,14 @@ void children_stop(struct supervisor *supervisor);
 void children_kill(struct supervisor *supervisor);
 bool children_are_gone(const struct supervisor *supervisor);
 void children_close(struct supervisor *supervisor);
-void children_tell_status(struct supervisor *supervisor, const Ephor__Message *m);
+void children_tell(struct supervisor *supervisor, Ephor__Role role, const Ephor__Message *m);
+
+/* offer.c; apply is NULL if no operator waits for it */
+void offer_digest(const struct conf *conf, char digest[DIGEST_SIZE]);
+void offer_send(struct supervisor *supervisor, const struct conf *conf, bool asked,
+                const Ephor__PolicyApply *apply);
+void offer_refuse(struct supervisor *supervisor, const Ephor__PolicyApply *apply, const char *text);
+void offer_on_reply(struct supervisor *supervisor, const Ephor__PolicyReply *reply);
 
 /* listeners.c */
 int listeners_open(struct supervisor *supervisor, struct errbuf *e);

@@ -125,10 +125,27 @@ static void answer_read(struct stage *s, uint64_t sequence)
 
 /* ---------------------------------------------------------------- links */
 
+/* Rollbacks are refused if they say so; otherwise nothing is in their way. */
+static void answer_policy(struct stage *s, struct link *to, uint64_t sequence, const char *refusal)
+{
+    Ephor__PolicyReply reply = EPHOR__POLICY_REPLY__INIT;
+    Ephor__Message m = EPHOR__MESSAGE__INIT;
+    reply.sequence = sequence;
+    reply.accepted = refusal == NULL;
+    reply.text = (char *)(uintptr_t)(refusal == NULL ? "adopted" : refusal);
+    reply.index = s->machine.policy_index;
+    m.body_case = EPHOR__MESSAGE__BODY_POLICY_REPLY;
+    m.policy_reply = &reply;
+    link_send(to, &m, -1);
+}
+
 static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
 {
     struct stage *s = data;
     (void)fd;
+    if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_ROLLBACK && !s->is_silent)
+        answer_policy(s, s->quorum, m->policy_rollback->sequence,
+                      m->policy_rollback->number == 1 ? "there is no policy 1 any more" : NULL);
     if (m->body_case == EPHOR__MESSAGE__BODY_READ && !s->is_silent)
         answer_read(s, m->read->sequence);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE || s->is_silent)
@@ -146,6 +163,9 @@ static void on_control_message(void *data, const Ephor__Message *m, int fd)
 {
     struct stage *s = data;
     (void)fd;
+    if (m->body_case == EPHOR__MESSAGE__BODY_POLICY_APPLY && !s->is_silent)
+        answer_policy(s, s->control, m->policy_apply->sequence,
+                      s->is_dropping ? "the <file> says something else" : NULL);
     if (m->body_case == EPHOR__MESSAGE__BODY_READY)
         dprintf(s->ready_fd, "%u %d\n", s->port, (int)s->pid);
 }

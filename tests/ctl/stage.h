@@ -17,7 +17,8 @@
  *   leading 0|1   silent 0|1 (proposals and reads are ignored)   storage 0|1 TEXT   calm 0|1 TEXT
  *   process ROLE 0|1 TEXT      reload 0|1 TEXT
  *   lose                       the quorum process is lost; `again` brings a new one
- *   drop 0|1                   proposals and reads are refused: this controller does not lead
+ *   drop 0|1                   proposals and reads are refused: this controller does not lead; so
+ *                              is what the file says
  *   early 0|1                  leave to read is given ahead of the last fact: web/n1/http is bad
  * Returns the exit status of the status process. */
 int stage_play(int command_fd, int ready_fd, const char *socket_path);

@@ -115,6 +115,32 @@ run 2 'usage: ephorctl cluster trust' cluster trust --dir "$dir"
 run 2 'usage: ephorctl cluster trust' cluster trust "$other/ca.crt" --drop-old --dir "$dir"
 run 2 'is not a number' cluster renew --days 0 --dir "$dir"
 
+# The policy. Its number is that of the entry that the stage wrote first.
+cat >"$work/small.conf" <<'END'
+name = "stage";
+nodes : { n1 : { address = "192.0.2.1"; transport = "local"; }; };
+checks : { ping : { type = "tcp"; port = 22; }; };
+services : { mail : { members = ( { node = "n1"; } ); checks = [ "ping" ]; }; };
+END
+sed 's/checks = /chekcs = /' "$work/small.conf" >"$work/broken.conf"
+run 0 'in force stage' config history
+run 0 '"in_force": true' --json config history
+run 0 'in force' config history --consistent
+run 1 'services.mail: added' config diff "$work/small.conf"
+run 1 'services.web: removed' config diff --consistent "$work/small.conf"
+run 1 '"change": "removed"' --json config diff "$work/small.conf"
+run 1 '"object": "services.mail"' --json config diff "$work/small.conf"
+run 2 'error' config diff "$work/broken.conf"
+run 2 '"ok": false' --json config diff "$work/broken.conf"
+run 2 'No such file' config diff "$work/none.conf"
+run 2 'there is no policy before' config rollback
+run 2 'is no number of a policy' config rollback first
+run 1 'no policy of that number' config rollback 4711 --yes
+run 2 "there is no 'config shake'" config shake
+run 2 'usage: ephorctl config history' config history --yes
+run 2 'usage: ephorctl config apply' config apply FILE
+run 2 'usage: ephorctl config rollback' config rollback --consistent
+
 # Usage.
 run 2 'a command is missing'
 run 2 'there is no command dance' dance
@@ -131,7 +157,7 @@ run 1 'error' config check "$work/missing.conf"
 # Trouble.
 play drop 1
 run 3 'could not be written down' pause
-for command in status 'why web' journal 'cluster status'; do
+for command in status 'why web' journal 'cluster status' 'config history'; do
     # shellcheck disable=SC2086 # words
     run 3 'what is known here may be old: no leader can be' $command --consistent
 done

@@ -205,6 +205,54 @@ START_TEST(everything_can_be_read)
 }
 END_TEST
 
+/* Names of settings are for everybody; the policy with its commands is for those who may act. */
+START_TEST(policies_are_shown_and_asked_for)
+{
+    static const char apply[] = "{\"digest\":\"d\",\"replaces\":\"0123456789abcdef\"}";
+    struct show show;
+    struct api_answer answer;
+    static char raw[1 << 16];
+    show_open(&show);
+    await(&show, "/api/v1/config", "\"in_force\":true");
+    expect(&show, "/api/v1/config", NULL, 200, "\"path\":\"/etc/ephor/stage.conf\"");
+    call(&show, "/api/v1/config/policy", NULL, &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    Ephor__Policy *policy =
+        ephor__policy__unpack(NULL, answer.body.size, (const uint8_t *)answer.body.data);
+    ck_assert_ptr_nonnull(policy);
+    ck_assert_str_eq(policy->name, "stage");
+    ephor__policy__free_unpacked(policy, NULL);
+    api_answer_close(&answer);
+    expect(&show, "/api/v1/config/policy?number=4711", NULL, 404, "no policy of that number");
+    expect(&show, "/api/v1/config/policy?number=x", NULL, 400, "number");
+    ask_tcp(&show,
+            "GET /api/v1/config/policy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            raw, sizeof(raw));
+    ck_assert_ptr_nonnull(strstr(raw, "403"));
+    ck_assert_ptr_nonnull(strstr(raw, "local_only"));
+
+    expect(&show, "/api/v1/config/apply", apply, 200, "\"accepted\":true");
+    expect(&show, "/api/v1/config/rollback", "{\"number\":2,\"replaces\":\"d\"}", 200, "adopted");
+    expect(&show, "/api/v1/config/rollback", "{\"replaces\":\"d\"}", 200, "adopted");
+    expect(&show, "/api/v1/config/rollback", "{\"number\":1,\"replaces\":\"d\"}", 409,
+           "there is no policy 1 any more");
+    show_do(&show, "drop 1");
+    expect(&show, "/api/v1/config/apply", apply, 409, "the <file> says something else");
+    show_do(&show, "drop 0");
+    expect(&show, "/api/v1/config/apply", "{\"digest\":\"d\"}", 400, "'replaces' is missing");
+    expect(&show, "/api/v1/config/apply", "{\"replaces\":\"d\"}", 400, "'digest' is missing");
+    expect(&show, "/api/v1/config/apply", "{\"argv\":[]}", 400, "'argv' is not known here");
+    expect(&show, "/api/v1/config/rollback", "{\"number\":0,\"replaces\":\"d\"}", 400,
+           "a number from 1");
+    expect(&show, "/api/v1/config/rollback", "{\"number\":\"1\",\"replaces\":\"d\"}", 400,
+           "a number from 1");
+    show_do(&show, "silent 1");
+    show_do(&show, "lose");
+    expect(&show, "/api/v1/config/apply", apply, 503, "unavailable");
+    show_close(&show);
+}
+END_TEST
+
 START_TEST(pages_carry_their_headers)
 {
     struct show show;
@@ -550,6 +598,7 @@ int main(void)
     tcase_set_timeout(tcase, 40);
     tcase_add_test(tcase, everything_can_be_read);
     tcase_add_test(tcase, pages_carry_their_headers);
+    tcase_add_test(tcase, policies_are_shown_and_asked_for);
     tcase_add_test(tcase, what_happens_is_seen);
     tcase_add_test(tcase, requests_are_answered_by_the_core);
     tcase_add_test(tcase, bad_bodies_are_refused_in_words);
