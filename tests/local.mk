@@ -16,9 +16,10 @@ ephord_before_LDADD = $(ephord_LDADD)
 
 EXTRA_DIST += \
 	tests/lab/bad_disk.py tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py \
-	tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py tests/lab/lsan.supp \
-	tests/lab/detect.py tests/lab/many_eyes.py \
-	tests/lab/measure.py tests/lab/operate.py tests/lab/quorum.py tests/lab/run.py tests/lab/scenario.py \
+	tests/lab/detect.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
+	tests/lab/listener.py tests/lab/lsan.supp tests/lab/many_eyes.py tests/lab/measure.py \
+	tests/lab/operate.py tests/lab/policy.py tests/lab/quorum.py tests/lab/run.py \
+	tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 
 .PHONY: lint check-lab
@@ -35,6 +36,12 @@ check-lab: all
 check-storm: all
 	EPHOR_STORM_SECONDS=$${STORM:-300} python3 $(srcdir)/tests/lab/run.py --build $(builddir) \
 	  --keep $(builddir)/lab-failures acknowledged_is_kept in_a_storm
+
+# A new policy for 5,000 services while their checks run, on an idle machine.
+.PHONY: check-many
+check-many: all
+	EPHOR_SERVICES=$${MANY:-5000} EPHOR_INTERVAL=15 timeout 240 python3 $(srcdir)/tests/lab/run.py \
+	  --build $(builddir) --keep $(builddir)/lab-failures many_checks
 
 include tests/unit/local.mk
 include tests/explorer/local.mk

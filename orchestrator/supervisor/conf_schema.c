@@ -16,7 +16,14 @@
 #define DAY (24 * HOUR)
 
 /* What the core keeps of a name or address (core/limits.h), and what Linux and DNS allow. */
-enum { TEXT_MAX = 4096, HOST_MAX = 253, INTERFACE_MAX = 15, WORDS_MAX = 256, ENTRIES_MAX = 1000 };
+enum {
+    TEXT_MAX = 4096,
+    HOST_MAX = 253,
+    INTERFACE_MAX = 15,
+    WORDS_MAX = 256,
+    ENTRIES_MAX = 1000,
+    OBJECTS_MAX = 10000
+};
 
 /* The columns of a row in the order in which they are written below. */
 #define GROUP(p, ...)                                   \
@@ -25,7 +32,7 @@ enum { TEXT_MAX = 4096, HOST_MAX = 253, INTERFACE_MAX = 15, WORDS_MAX = 256, ENT
     }
 #define MAP(p, ...)                                                       \
     {                                                                     \
-        .path = p, .type = CONF_TYPE_MAP, .max = ENTRIES_MAX, __VA_ARGS__ \
+        .path = p, .type = CONF_TYPE_MAP, .max = OBJECTS_MAX, __VA_ARGS__ \
     }
 #define BOOL(p, ...)                                   \
     {                                                  \
