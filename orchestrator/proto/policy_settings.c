@@ -316,7 +316,33 @@ static void add_status(struct policy_settings *s, const Ephor__Check *check)
     add_text(s, "status", text);
 }
 
-static void take_check(struct policy_settings *s, const Ephor__Check *check)
+static void add_agree(struct policy_settings *s, const Ephor__Check *check)
+{
+    static const char *const words[] = {"majority", "all", "any"};
+    if (check->agree == EPHOR__AGREE__AGREE_NUMBER)
+        add_number(s, "agree", check->agree_count);
+    else
+        add_text(s, "agree", words[(unsigned)check->agree % 3]);
+}
+
+static void add_vantage(struct policy_settings *s, const Ephor__Policy *p,
+                        const Ephor__Check *check)
+{
+    if (check->vantage == EPHOR__VANTAGE__VANTAGE_NUMBER) {
+        add_number(s, "vantage", check->vantage_count);
+    } else if (check->vantage == EPHOR__VANTAGE__VANTAGE_NAMES) {
+        struct buf *out = begin_row(s, "vantage");
+        size_t at = out->size;
+        for (size_t i = 0; i < check->n_vantage_names; i++)
+            put_element(out, at, p->vantage_names[check->vantage_names[i]]);
+        end_list(out, at);
+    } else {
+        add_text(s, "vantage", "all");
+    }
+}
+
+static void take_check(struct policy_settings *s, const Ephor__Policy *p,
+                       const Ephor__Check *check)
 {
     static const char *const types[] = {"plugin", "tcp", "http"};
     static const char *const scopes[] = {"member", "node", "vip"};
@@ -327,6 +353,10 @@ static void take_check(struct policy_settings *s, const Ephor__Check *check)
     add_duration(s, "retry", check->retry_ms);
     add_number(s, "fall", check->fall);
     add_number(s, "rise", check->rise);
+    add_agree(s, check);
+    add_vantage(s, p, check);
+    add_bool(s, "confirm", check->confirm);
+    add_bool(s, "stagger", check->stagger);
     add_bool(s, "failover", check->failover);
     if (check->kind == EPHOR__CHECK_KIND__PLUGIN)
         add_text(s, "timeout_state",
@@ -354,7 +384,7 @@ void policy_settings_take(struct policy_settings *s, const struct policy_objects
         take_node(s, objects, number);
         break;
     case POLICY_CHECK:
-        take_check(s, objects->policy->checks[number]);
+        take_check(s, objects->policy, objects->policy->checks[number]);
         break;
     case POLICY_VIP:
         take_vip(s, objects, number);

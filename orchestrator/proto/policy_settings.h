@@ -31,7 +31,7 @@ struct policy_objects {
 int policy_objects_init(struct policy_objects *objects, const Ephor__Policy *policy);
 void policy_objects_close(struct policy_objects *objects);
 
-enum { POLICY_SETTINGS_MAX = 24, POLICY_SETTINGS_SIZE_MAX = 4 << 20 };
+enum { POLICY_SETTINGS_MAX = 40, POLICY_SETTINGS_SIZE_MAX = 4 << 20 };
 
 struct policy_settings { /* of one object */
     struct buf text;

@@ -202,6 +202,8 @@ START_TEST(test_the_changes_in_one_line)
 }
 END_TEST
 
+static bool is_told[512]; /* by row of the schema */
+
 static bool is_setting(const char *object, const char *setting)
 {
     char path[200];
@@ -232,18 +234,24 @@ static void on_known_setting(void *data, const struct policy_change *change)
     ck_assert_msg(change->setting == NULL || change->object[0] == '\0' ||
                       is_setting(object, change->setting),
                   "%s has no setting %s", change->object, change->setting);
+    for (size_t i = 0; i < conf_row_count && change->setting != NULL; i++) {
+        char path[200];
+        text_format(path, sizeof(path), "%s.*.%s", object, change->setting);
+        is_told[i] |= strcmp(conf_rows[i].path, path) == 0;
+    }
     ++*(int *)data;
 }
 
-/* Whatever is told has the name that it has in the file. */
+/* Whatever is told has the name that it has in the file, and every setting of a check is told. */
 START_TEST(test_all_settings_are_those_of_the_file)
 {
+    memset(is_told, 0, sizeof(is_told));
     static const char *const edits[] = {
         "\"10.0.0.1\"",
         "\"10.0.0.9\"; ssh : { user = \"u\"; port = 23; connect_timeout = \"9s\"; }",
         "interval = \"5s\"",
         "interval = \"9s\"; timeout = \"9s\"; retry = \"900ms\"; fall = 9; rise = 9; failover = "
-        "false; vhost = \"h\"; status = \"201\"; body = \"b\"; tls_verify = false; tls_ca = "
+        "false; agree = 2; vantage = [ \"c1\", \"c2\" ]; confirm = false; stagger = false; vhost = \"h\"; status = \"201\"; body = \"b\"; tls_verify = false; tls_ca = "
         "\"/ca\"; tls_warning_days = 99; tls_critical_days = 98; keepalive = true",
         "port = 25",
         "port = 26; host = \"h\"",
@@ -261,6 +269,12 @@ START_TEST(test_all_settings_are_those_of_the_file)
     diff_of(edits);
     policy_diff(conf_policy(old_test.conf), conf_policy(new_test.conf), on_known_setting, &count);
     ck_assert_int_ge(count, 40);
+    for (size_t i = 0; i < conf_row_count; i++) {
+        const char *path = conf_rows[i].path;
+        if (text_starts_with(path, "checks.*.") && strcmp(path, "checks.*.type") != 0 &&
+            strcmp(path, "checks.*.scope") != 0 && strcmp(path, "checks.*.url") != 0)
+            ck_assert_msg(is_told[i], "%s was changed, and is not told", path);
+    }
 }
 END_TEST
 
