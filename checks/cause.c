@@ -8,14 +8,10 @@ Ephor__Cause cause_of(const struct observation *o)
         const char *reason;
         Ephor__Cause cause;
     } causes[] = {
-        {"refused", EPHOR__CAUSE__CAUSE_REFUSED},
-        {"timeout", EPHOR__CAUSE__CAUSE_SILENT},
-        {"hung", EPHOR__CAUSE__CAUSE_HUNG},
-        {"unreachable", EPHOR__CAUSE__CAUSE_UNREACHABLE},
-        {"closed", EPHOR__CAUSE__CAUSE_BROKEN},
-        {"slow", EPHOR__CAUSE__CAUSE_SLOW},
-        {"resolve", EPHOR__CAUSE__CAUSE_NAME},
-        {"certificate", EPHOR__CAUSE__CAUSE_CERTIFICATE},
+        {"refused", EPHOR__CAUSE__CAUSE_REFUSED}, {"timeout", EPHOR__CAUSE__CAUSE_SILENT},
+        {"hung", EPHOR__CAUSE__CAUSE_HUNG},       {"unreachable", EPHOR__CAUSE__CAUSE_UNREACHABLE},
+        {"closed", EPHOR__CAUSE__CAUSE_BROKEN},   {"slow", EPHOR__CAUSE__CAUSE_SLOW},
+        {"resolve", EPHOR__CAUSE__CAUSE_NAME},    {"certificate", EPHOR__CAUSE__CAUSE_CERTIFICATE},
     };
     if (o->state == EPHOR__STATE__STATE_OK)
         return EPHOR__CAUSE__CAUSE_NONE;

@@ -122,8 +122,8 @@ static void read_name(struct canary *canary)
         return;
     size_t size = (size_t)(colon - canary->name);
     bool has_brackets = canary->name[0] == '[' && size > 1;
-    text_format(canary->host, sizeof(canary->host), "%.*s",
-                (int)(has_brackets ? size - 2 : size), canary->name + has_brackets);
+    text_format(canary->host, sizeof(canary->host), "%.*s", (int)(has_brackets ? size - 2 : size),
+                canary->name + has_brackets);
     canary->port = (uint32_t)strtoul(colon + 1, NULL, 10);
 }
 
@@ -147,11 +147,12 @@ static struct canary *take(struct canaries *canaries, const char *name)
 
 void canaries_set(struct canaries *canaries, char **names, size_t count)
 {
-    struct canary *list[CANARIES_MAX];
+    struct canary *list[CANARIES_MAX] = {NULL};
     size_t kept = 0;
     for (size_t i = 0; i < count && kept < CANARIES_MAX; i++) {
-        list[kept] = take(canaries, names[i]);
-        kept += list[kept] != NULL;
+        struct canary *canary = take(canaries, names[i]);
+        if (canary != NULL)
+            list[kept++] = canary;
     }
     for (size_t i = 0; i < canaries->count; i++)
         if (canaries->list[i] != NULL)

@@ -16,8 +16,8 @@ struct canaries;
 /* loop and context are borrowed. NULL: out of memory. */
 struct canaries *canaries_new(struct check_context *context);
 
-/* These from now on: "gateway", an IP address (ping) or HOST:PORT (a connection, or a refusal). What
- * is known of those that stay is kept. */
+/* These from now on: "gateway", an IP address (ping) or HOST:PORT (a connection, or a refusal).
+ * What is known of those that stay is kept. */
 void canaries_set(struct canaries *canaries, char **names, size_t count);
 
 /* What is known now, for a message: `list` and its texts are borrowed until the next call of

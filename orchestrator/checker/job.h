@@ -13,7 +13,7 @@ struct job {
     struct check_run *run;     /* NULL when it does not run */
     bool is_gone;              /* of an earlier policy; freed when its run ends */
     struct damping opinion;
-    uint8_t state; /* of the last observation */
+    uint8_t state;   /* of the last observation */
     uint8_t verdict; /* of the cluster, as it told last */
     bool has_verdict;
     uint8_t rank, seers; /* its place among the controllers that run this check */

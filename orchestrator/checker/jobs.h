@@ -25,7 +25,7 @@ struct jobs {
     uint32_t checker_index, checker_count;
     struct schedule schedule;
     struct timer *timer;
-    Ephor__Policy *policy; /* NULL before the first one */
+    Ephor__Policy *policy;   /* NULL before the first one */
     Ephor__Outlook *outlook; /* which of its checks run on this controller; NULL: all, alone */
     uint64_t policy_index;
     struct job **list; /* by check number */

@@ -16,8 +16,8 @@
 
 enum schedule_place { PLACE_NOWHERE, PLACE_TIMED, PLACE_QUEUED, PLACE_RUNNING };
 
-struct schedule_item { /* zeroed before schedule_add; the caller reads only */
-    uint64_t hash;     /* of the check's identity */
+struct schedule_item {    /* zeroed before schedule_add; the caller reads only */
+    uint64_t hash;        /* of the check's identity */
     uint32_t rank, count; /* its place in the interval; 0 of 0 is 0 of 1 */
     int64_t interval_ms;
     int64_t retry_ms;

@@ -59,6 +59,8 @@ void board_apply(struct core *core, const struct fact *f, struct effects *effect
                             "is no controller any more");
             *c = (struct controller_state){.is_member = seat->is_taken};
             verdict_forget(core, i + 1);
+            for (int32_t n = 0; n < core_node_count(core); n++)
+                core_node(core, n)->reach_by[i] = REACH_UNKNOWN;
         }
         if (!seat->is_taken)
             continue;
@@ -121,8 +123,9 @@ static void reach_set(struct core *core, int32_t i, enum reach reach, const char
     node->reach = (uint8_t)reach;
     text_copy(node->reach_text, sizeof(node->reach_text), text);
     journal_add(effects, reach == REACH_UP ? SEVERITY_INFO : SEVERITY_ERROR, EVENT_REACH,
-                node->name, "%s%s%s", reach == REACH_UP ? "can be worked on" : "cannot be worked on",
-                text[0] ? ": " : "", text);
+                node->name, "%s%s%s",
+                reach == REACH_UP ? "can be worked on" : "cannot be worked on", text[0] ? ": " : "",
+                text);
 }
 
 /* Who leads now may reach other nodes than the one before. */
@@ -190,7 +193,9 @@ void board_apply_calm(struct core *core, const struct fact *f, struct effects *e
 
 void board_apply_reach(struct core *core, const struct fact *f, struct effects *effects)
 {
-    uint32_t seat = f->reach.controller == 0 ? core->leader : f->reach.controller;
+    uint32_t seat = f->reach.controller;
+    if (seat == 0 && !core->is_board_known)
+        seat = core->leader;
     int32_t i = core_find_node(core, f->reach.node);
     enum reach reach = f->reach.reachable ? REACH_UP : REACH_DOWN;
     if (i == NONE) {
@@ -198,12 +203,9 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
                     f->reach.node);
         return;
     }
-    if (seat > CONTROLLERS_MAX) {
-        board_has_seat(seat, effects);
+    if (!board_has_seat(seat, effects))
         return;
-    }
-    if (seat > 0)
-        core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
+    core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
     if (seat == core->leader)
         reach_set(core, i, reach, f->reach.text, effects);
 }

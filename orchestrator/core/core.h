@@ -5,7 +5,8 @@
  * fact give the same new state and the same effects on every controller. No I/O, no clock.
  *
  * Of each noun the first fields are the policy (set when it is adopted, never by a step), the rest
- * is state, or scratch where it says so: what can be worked out anew. Indexes are int32_t, NONE is "none of them". */
+ * is state, or scratch where it says so: what can be worked out anew. Indexes are int32_t, NONE is
+ * "none of them". */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
@@ -59,7 +60,7 @@ struct node {
     uint8_t state; /* verdict of its node checks; OK when it has none */
     uint8_t told;  /* the last verdict that the journal tells */
     int64_t since_ms;
-    uint8_t reach; /* enum reach: can the leader's actor work on it */
+    uint8_t reach;                     /* enum reach: can the leader's actor work on it */
     uint8_t reach_by[CONTROLLERS_MAX]; /* enum reach: can this controller's */
     int64_t reach_since_ms;
     char reach_text[TEXT_SIZE];
@@ -67,7 +68,7 @@ struct node {
     int64_t maintenance_since_ms;
     char maintenance_author[NAME_SIZE];
     char maintenance_reason[TEXT_SIZE];
-    int64_t failed_ms;       /* scratch: when something that should run on it failed last; 0: never */
+    int64_t failed_ms; /* scratch: when something that should run on it failed last; 0: never */
     int32_t checks, members; /* scratch: the first of each */
 };
 
@@ -91,9 +92,9 @@ struct member {
     int64_t deadline_ms;  /* of the open step */
     uint32_t tries;       /* restarts in this incident */
     struct budget restarts;
-    uint8_t rule;           /* what was last decided about it: enum rule */
-    int64_t wake_ms;        /* when to look at it again */
-    int64_t avoid_until_ms; /* it failed to take over: not a candidate until then */
+    uint8_t rule;                 /* what was last decided about it: enum rule */
+    int64_t wake_ms;              /* when to look at it again */
+    int64_t avoid_until_ms;       /* it failed to take over: not a candidate until then */
     int32_t checks, next_on_node; /* scratch */
 };
 
@@ -153,9 +154,9 @@ struct core_shape {
 
 struct controller_state {
     char name[NAME_SIZE];
-    bool is_member; /* of the cluster, as the board says */
-    bool looks;     /* it runs checks */
-    bool votes;     /* it may lead */
+    bool is_member;   /* of the cluster, as the board says */
+    bool looks;       /* it runs checks */
+    bool votes;       /* it may lead */
     uint8_t presence; /* enum presence */
     bool is_missed;   /* the journal tells that it is absent */
     uint64_t run;     /* of its quorum process */
@@ -180,7 +181,7 @@ struct core {
     /* state */
     uint32_t rules;      /* that are followed */
     bool is_board_known; /* who the controllers are; until then everybody who speaks counts */
-    uint64_t index; /* of the last fact */
+    uint64_t index;      /* of the last fact */
     uint64_t term;
     uint32_t leader; /* controller id, 0 = none yet */
     char leader_name[NAME_SIZE];
@@ -232,9 +233,9 @@ struct effects {
     /* Checks whose verdict changed, or about which somebody began or ceased to doubt it. */
     uint32_t touched[EFFECTS_MAX];
     uint32_t touched_count;
-    bool touched_all; /* more than fit: any may have been */
+    bool touched_all;   /* more than fit: any may have been */
     bool board_changed; /* who looks at what may be otherwise now */
-    bool has_reply;   /* to the request in this fact */
+    bool has_reply;     /* to the request in this fact */
     bool is_accepted;
     char reply[LINE_SIZE];
 };
@@ -276,8 +277,8 @@ bool core_may_adopt(const struct core *fresh, const struct core *old, char *refu
  * effects is overwritten. */
 void core_step(struct core *core, const struct fact *fact, struct effects *effects);
 
-/* A step looks only at what it changes. The next one looks at everything, as if all had changed: for
- * whoever changes a state by other means. */
+/* A step looks only at what it changes. The next one looks at everything, as if all had changed:
+ * for whoever changes a state by other means. */
 void core_work_out_anew(struct core *core);
 
 /* When the leader has to propose the next tick, in core time; NEVER_MS = not by itself. */

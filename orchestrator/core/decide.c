@@ -137,8 +137,9 @@ bool decide_is_automatic(const struct core *core, struct gates *gates, struct de
     gate_pass(gates, RULE_NOT_CALM, "the leader is calm");
     uint32_t there, awaited;
     if (!core_is_gathered(core, &there, &awaited)) {
-        settle(d, gates, RULE_NOT_GATHERED, "%s began to lead: %u controllers came forward, %u are awaited",
-               core->leader_name, there, awaited);
+        settle(d, gates, RULE_NOT_GATHERED,
+               "%s began to lead: %u controllers came forward, %u are awaited", core->leader_name,
+               there, awaited);
         return false;
     }
     if (core->is_paused) {

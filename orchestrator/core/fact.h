@@ -92,8 +92,8 @@ struct fact {
         } board;
         struct {
             uint32_t controller;
-            bool is_there; /* it says so itself; false: the leader has not heard it for too long */
-            uint64_t run;  /* of its quorum process: another one has to look anew */
+            bool is_there;  /* it says so itself; false: the leader has not heard it for too long */
+            uint64_t run;   /* of its quorum process: another one has to look anew */
             uint32_t rules; /* the newest rules that it knows */
             uint64_t file;  /* digest of the policy in its file; 0: none */
             const char *text;

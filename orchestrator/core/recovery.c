@@ -256,8 +256,8 @@ static bool advance_acquiring(struct core *core, int32_t service, struct effects
     return granted;
 }
 
-/* Is another fit member better than the active one, and since when? For rules 13 and 14. Returns when
- * time alone may change that: a member that could not take over becomes a candidate again. */
+/* Is another fit member better than the active one, and since when? For rules 13 and 14. Returns
+ * when time alone may change that: a member that could not take over becomes a candidate again. */
 static int64_t watch_better(struct core *core, int32_t service)
 {
     struct service *s = core_service(core, service);

@@ -62,7 +62,8 @@ void stale_services(struct core *core)
 
 void stale_node(struct core *core, int32_t node)
 {
-    for (int32_t i = core_node(core, node)->members; i != NONE; i = core_member(core, i)->next_on_node)
+    for (int32_t i = core_node(core, node)->members; i != NONE;
+         i = core_member(core, i)->next_on_node)
         stale_service(core, core_member(core, i)->service);
 }
 

@@ -1,8 +1,9 @@
 /* Verdicts. A check: CRITICAL if as many of the controllers able to see it say so as `agree` asks
  * for, else what a majority of them says, else UNKNOWN. With `confirm` the newest answers of all
- * together do for the `fall` or `rise` answers of one. A node: the worst of its node checks. A member: CRITICAL when a check that may
- * fail over, or its node, is CRITICAL. Checks without `failover` can make at most a WARNING, and
- * checks of a VIP never count for a member: they tell, they do not move. */
+ * together do for the `fall` or `rise` answers of one. A node: the worst of its node checks. A
+ * member: CRITICAL when a check that may fail over, or its node, is CRITICAL. Checks without
+ * `failover` can make at most a WARNING, and checks of a VIP never count for a member: they tell,
+ * they do not move. */
 #include "orchestrator/core/verdict.h"
 
 #include "orchestrator/base/text.h"

@@ -8,16 +8,16 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
 
 /* What an answer to a check was like, beyond its state.
  * X(NAME, "name", "what it means") */
-#define CAUSE_LIST(X)                                                         \
-    X(NONE, "none", "nothing is known of it")                                 \
-    X(WRONG, "wrong", "it answered, but not as it should")                    \
-    X(REFUSED, "refused", "nothing listens on the port")                      \
-    X(HUNG, "hung", "it was connected to, and gave no answer in time")        \
-    X(SILENT, "silent", "no connection in time: nothing came back")           \
-    X(UNREACHABLE, "unreachable", "the network knows no way to it")           \
-    X(BROKEN, "broken", "the connection was broken off")                      \
-    X(SLOW, "slow", "the answer was right, and late")                         \
-    X(NAME, "name", "its name does not resolve")                              \
+#define CAUSE_LIST(X)                                                           \
+    X(NONE, "none", "nothing is known of it")                                   \
+    X(WRONG, "wrong", "it answered, but not as it should")                      \
+    X(REFUSED, "refused", "nothing listens on the port")                        \
+    X(HUNG, "hung", "it was connected to, and gave no answer in time")          \
+    X(SILENT, "silent", "no connection in time: nothing came back")             \
+    X(UNREACHABLE, "unreachable", "the network knows no way to it")             \
+    X(BROKEN, "broken", "the connection was broken off")                        \
+    X(SLOW, "slow", "the answer was right, and late")                           \
+    X(NAME, "name", "its name does not resolve")                                \
     X(CERTIFICATE, "certificate", "its certificate is not valid, or ends soon") \
     X(LOCAL, "local", "the controller could not ask: its own trouble")
 
@@ -107,8 +107,7 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(19, OUT_OF_REACH, "out-of-reach",                                                            \
       "a node out of reach loses its addresses with their leases: the service leaves it")          \
     X(20, NOT_GATHERED, "not-gathered",                                                            \
-      "a new leader acts when a majority of the controllers that see has come forward, or the "    \
-      "others were given up")                                                                      \
+      "a new leader acts when most of those who see came forward, or the others were given up")                                                                      \
     X(21, MANY_AT_ONCE, "many-at-once",                                                            \
       "when most nodes fail at once, it is looked at again for a while before anything is done")
 #define EVENT_LIST(X)                                                                              \

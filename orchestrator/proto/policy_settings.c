@@ -341,8 +341,7 @@ static void add_vantage(struct policy_settings *s, const Ephor__Policy *p,
     }
 }
 
-static void take_check(struct policy_settings *s, const Ephor__Policy *p,
-                       const Ephor__Check *check)
+static void take_check(struct policy_settings *s, const Ephor__Policy *p, const Ephor__Check *check)
 {
     static const char *const types[] = {"plugin", "tcp", "http"};
     static const char *const scopes[] = {"member", "node", "vip"};

@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    ABSENT_MIN_MS = 1000,     /* a controller not heard for so long is given up, at least */
-    BETTER_MS = 2000,         /* another one reached more for so long: it gets to lead */
+    ABSENT_MIN_MS = 1000, /* a controller not heard for so long is given up, at least */
+    BETTER_MS = 2000,     /* another one reached more for so long: it gets to lead */
     HAND_OVER_AGAIN_MS = 30000,
 };
 
@@ -207,9 +207,8 @@ void presence_watch_reach(struct quorum *q)
 {
     struct presence_state *p = &q->presence;
     int64_t now_ms = now_mono_ms();
-    uint32_t seat = !q->is_leading || q->machine.core == NULL
-                        ? 0
-                        : core_better_leader(q->machine.core);
+    uint32_t seat =
+        !q->is_leading || q->machine.core == NULL ? 0 : core_better_leader(q->machine.core);
     if (seat == 0) {
         p->better_since_ms = 0;
     } else if (p->better_since_ms == 0) {

@@ -103,15 +103,16 @@ static void tell_leader(struct quorum *q)
 
 /* ---------------------------------------------------------------- the engine's callbacks */
 
-/* Rules that this version does not know cannot be followed: what it would make of the log is another
- * state than that of the others. */
+/* Rules that this version does not know cannot be followed: what it would make of the log is
+ * another state than that of the others. */
 static void stop_if_too_old(struct quorum *q)
 {
     if (q->machine.core == NULL || q->machine.core->rules <= core_rules_max || q->is_too_old)
         return;
     q->is_too_old = true;
-    log_error("rules", "the cluster follows rules %u, and this version knows them up to %u: install "
-                       "the version of the other controllers",
+    log_error("rules",
+              "the cluster follows rules %u, and this version knows them up to %u: install "
+              "the version of the other controllers",
               q->machine.core->rules, core_rules_max);
     process_restart(q->process);
 }

@@ -2,8 +2,8 @@
  * data directory and the other controllers; what it learns and orders goes over links to the other
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
  * proposals.c (facts on their way into the log), offers.c (policies on theirs), presence.c (who has
- * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read anything
- * old), cluster.c and mesh.c (the other controllers). */
+ * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read
+ * anything old), cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 

@@ -13,7 +13,7 @@ struct quorum;
 
 struct sight {
     uint64_t policy_index;
-    uint8_t *answers;      /* by check: what this controller's own newest answer was */
+    uint8_t *answers; /* by check: what this controller's own newest answer was */
     uint32_t check_count;
     struct sight_node *nodes;
     uint32_t node_count;

@@ -230,9 +230,9 @@ static void sample_controllers(struct page *page, bool (*is)(const struct core *
     const struct core *core = page->view->core;
     for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++)
         if (core->controllers[seat - 1].is_member)
-            metrics_sample(
-                page, &(struct labels){{"controller"}, {core->controllers[seat - 1].name}},
-                is(core, seat));
+            metrics_sample(page,
+                           &(struct labels){{"controller"}, {core->controllers[seat - 1].name}},
+                           is(core, seat));
 }
 
 void metric_controller_there(struct page *page)

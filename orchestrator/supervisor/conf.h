@@ -36,7 +36,7 @@ struct conf_local {
     uint32_t http_count;
     char operators[CONF_OPERATORS_MAX][64]; /* user names or numbers that may act */
     uint32_t operator_count;
-    char operator_group[64];     /* "" = none */
+    char operator_group[64]; /* "" = none */
     char canaries[CONF_CANARIES_MAX][256];
     uint32_t canary_count;
     uint32_t checkers;           /* processes */

@@ -28,10 +28,11 @@ enum conf_type {
     CONF_TYPE_STATUS,
     CONF_TYPE_CANARY,
     CONF_TYPE_AGREE,
-    CONF_TYPE_VANTAGE, /* a text, or an array of names */    /* "200" or "200-399" */
-    CONF_TYPE_WORD,      /* of a command */
-    CONF_TYPE_ARRAY,     /* of `element`s */
-    CONF_TYPE_ACTION,    /* a command, or a group of command and timeout */
+    CONF_TYPE_VANTAGE,
+    /* a text, or an array of names */ /* "200" or "200-399" */
+    CONF_TYPE_WORD,                    /* of a command */
+    CONF_TYPE_ARRAY,                   /* of `element`s */
+    CONF_TYPE_ACTION,                  /* a command, or a group of command and timeout */
 };
 
 enum {

@@ -37,7 +37,7 @@ static uint16_t checksum_of(const struct echo *echo)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         sum += words[i];
     sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)~(sum + (sum >> 16));
+    return (uint16_t) ~(sum + (sum >> 16));
 }
 
 void ping_drop(struct ping *ping)
@@ -58,7 +58,8 @@ static void finish(struct ping *ping, bool is_answered)
     cb(data, is_answered);
 }
 
-/* Is this packet the answer? A raw IPv4 socket gives the IP header, too, and everybody's packets. */
+/* Is this packet the answer? A raw IPv4 socket gives the IP header, too, and everybody's packets.
+ */
 static bool is_answer(const struct ping *ping, const uint8_t *packet, size_t size)
 {
     struct echo echo;
@@ -109,7 +110,6 @@ static int send_echo(const struct ping *ping, const struct sockaddr *to, socklen
 int ping_start(struct ping **out, struct loop *loop, const char *address, int64_t timeout_ms,
                ping_cb *cb, void *data)
 {
-    static uint16_t last_id;
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
@@ -120,7 +120,7 @@ int ping_start(struct ping **out, struct loop *loop, const char *address, int64_
     if (ping == NULL)
         return ERR_NOMEM;
     *ping = (struct ping){.fd = -1, .is_v6 = !is_v4, .cb = cb, .data = data};
-    ping->id = (uint16_t)(getpid() * 31 + ++last_id);
+    ping->id = (uint16_t)((uintptr_t)ping / sizeof(*ping) + (uintptr_t)getpid());
     int err = open_socket(ping, is_v4 ? AF_INET : AF_INET6);
     if (err != ERR_OK) {
         free(ping);

@@ -34,8 +34,8 @@ static struct {
     bool is_closed;
     int alive;
     int proposals;
-    int states;       /* of itself, that the checker told */
-    uint32_t seers;   /* how many controllers look; 0: it is not told */
+    int states;        /* of itself, that the checker told */
+    uint32_t seers;    /* how many controllers look; 0: it is not told */
     uint32_t retry_ms; /* of every check; 0: 50 */
     int largest;
     uint64_t policy_index;
@@ -320,10 +320,10 @@ static bool is_seen(void *data)
 }
 
 /* The first run of a slow check comes within 10 s. */
-#define WAIT_FIRST(check_, state_)                                        \
-    do {                                                                  \
-        struct expected e_ = {check_, EPHOR__STATE__STATE_##state_};      \
-        ck_assert(wait_until(t.loop, is_seen, &e_, 15000));               \
+#define WAIT_FIRST(check_, state_)                                   \
+    do {                                                             \
+        struct expected e_ = {check_, EPHOR__STATE__STATE_##state_}; \
+        ck_assert(wait_until(t.loop, is_seen, &e_, 15000));          \
     } while (0)
 
 #define WAIT_OPINION(check_, state_)                                                     \

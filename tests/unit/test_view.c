@@ -155,7 +155,8 @@ START_TEST(the_status_has_exactly_these_keys)
         const char *path;
         const char *keys;
     } wanted[] = {
-        {NULL, "cluster controllers state headline services nodes checks processes problems config"},
+        {NULL,
+         "cluster controllers state headline services nodes checks processes problems config"},
         {"cluster", "name leader term leading rules policy_index policy_digest paused calm "
                     "calm_reason storage_ok storage_text at"},
         {"services", "name state since phase active rule rule_name reason vips members"},
