@@ -1,12 +1,19 @@
 # The lease loop. Sent to a node over one long-lived channel; needs a POSIX shell, ip and /proc.
 # Protocol (one line each way):
-#   node:   ready UPTIME BOOT EPOCH                        once, at the start
+#   any:    serve CONTROLLER SESSION                       once, at the start: whose shell this is
+#   node:   ready UPTIME BOOT EPOCH
+#   any:    clock                                          are you there, and how late is it?
+#   node:   clock UPTIME BOOT EPOCH
 #   leader: hold SEQ EPOCH BOOT UNTIL CAP [+|=]ADDR@DEV ...   the complete set to hold now
 #   node:   held SEQ UPTIME BOOT EPOCH ADDR@DEV ...        what is held after that
 #           refused SEQ REASON...                          nothing was changed
+#           outranked SEQ EPOCH REASON...                  likewise: others have the word
 #           foreign SEQ ADDR@DEV                           before held: there, but not ours
 #   leader: announce ADDR@DEV
 #   node:   error TEXT                                     something else went wrong
+# Every controller may keep its shell open; which one has the word is decided with each hold line. A
+# new epoch takes it from whoever had it. Within an epoch it belongs to the controller that came
+# first, and there to its latest SESSION: a number that rises for as long as that epoch lasts.
 # UPTIME, UNTIL, CAP are centiseconds of this node's /proc/uptime. "+" acquires: it may create the
 # address. "=" extends: it never does. Values are checked by patterns and never evaluated.
 # End of input: exit; addresses stay and end by their own lifetime.
@@ -23,17 +30,36 @@ now() { # -> $uptime, centiseconds
 }
 say() { printf '%s\n' "$*"; }
 
-# $epoch: the highest one seen. Returns 1 if $1 is lower.
-see_epoch() {
-    epoch=0
-    [ -r $dir/epoch ] && read -r epoch <$dir/epoch
-    case $epoch in ''|*[!0-9]*) epoch=0 ;; esac
-    [ "$1" -lt "$epoch" ] && return 1
-    if [ "$1" -gt "$epoch" ]; then
-        printf '%s\n' "$1" >$dir/epoch.new.$$ && mv $dir/epoch.new.$$ $dir/epoch || return 1
-        epoch=$1
+# The highest epoch seen -> $epoch, and who has the word in it -> $who $which.
+look_up_word() {
+    epoch=0 which=0 seen=0 who=""
+    [ ! -r $dir/word ] || read -r epoch who which <$dir/word
+    [ ! -r $dir/epoch ] || read -r seen <$dir/epoch
+    case $epoch$which in ''|*[!0-9]*) epoch=0 which=0 who="" ;; esac
+    case $seen in ''|*[!0-9]*) seen=0 ;; esac
+    [ "$seen" -le "$epoch" ] || { epoch=$seen which=0; who=""; }
+}
+# Has this session the word in epoch $1, or does it take it now? If not -> $reason.
+take_word() {
+    look_up_word
+    if [ "$1" -lt "$epoch" ]; then
+        reason="epoch $1 is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"
+    elif [ "$1" -gt "$epoch" ] || [ -z "$who" ]; then
+        reason=
+    elif [ "$who" != "$controller" ]; then
+        reason="$who leads in epoch $1"
+    elif [ "$session" -lt "$which" ]; then
+        reason="a later session of $who was opened"
+    elif [ "$session" -eq "$which" ]; then
+        return 0
+    else
+        reason=
     fi
-    return 0
+    [ -z "$reason" ] || return 1
+    reason="cannot write $dir"
+    printf '%s\n' "$1 $controller $session" >$dir/word.new && mv $dir/word.new $dir/word || return 1
+    printf '%s\n' "$1" >$dir/epoch.new && mv $dir/epoch.new $dir/epoch || return 1
+    epoch=$1
 }
 locked() { # run "$@" while no other shell of ours changes anything
     if command -v flock >/dev/null 2>&1; then
@@ -113,7 +139,7 @@ set_life() { # $addr $dev for $left seconds
 hold() { # EPOCH BOOT UNTIL CAP words...
     e=$1 b=$2 until=$3 cap=$4; shift 4
     if [ "$b" != "$boot" ]; then say "refused $seq the node was started anew"; return; fi
-    if ! see_epoch "$e"; then say "refused $seq epoch $e is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"; return; fi
+    if ! take_word "$e"; then say "outranked $seq $epoch $reason"; return; fi
     now
     left=$(((until - uptime) / 100))
     if [ $# -gt 0 ] && [ $left -lt 1 ]; then say "refused $seq too late"; return; fi
@@ -140,6 +166,8 @@ hold() { # EPOCH BOOT UNTIL CAP words...
 
 announce() { # ADDR@DEV
     parse "$1" || { say "error malformed address $1"; return; }
+    look # late lines must not lead clients to a node that has lost the address
+    [ $there = ours ] || return
     if [ $fam = -6 ]; then
         ping -6 -c 1 -W 1 -I "$addr" ff02::1%"$dev" >/dev/null 2>&1 &
     elif command -v arping >/dev/null 2>&1; then
@@ -169,26 +197,40 @@ if [ ! -w $dir ] && [ ! -w /run ]; then
 fi
 mkdir -p $dir 2>/dev/null
 if [ ! -w $dir ]; then say "error cannot write $dir as $(id -un)"; exit 1; fi
-# A newer session ends the older one; the last one to start stays.
-if [ -r $dir/lease.pid ]; then
-    read -r old <$dir/lease.pid
-    case $old in ''|*[!0-9]*) ;; *)
+# One shell for each controller: the last one to start stays. Others of it lost their connection.
+serve() {
+    old=
+    [ ! -r "$dir/lease.$controller" ] || read -r old <"$dir/lease.$controller"
+    case $old in ''|"$$"|*[!0-9]*) ;; *)
         case $(tr '\0' ' ' </proc/"$old"/cmdline 2>/dev/null) in *ephor-lease*) kill "$old" 2>/dev/null ;; esac ;;
     esac
-fi
-printf '%s\n' $$ >$dir/lease.pid
-epoch=0; [ -r $dir/epoch ] && read -r epoch <$dir/epoch
-now
-say "ready $uptime $boot ${epoch:-0}"
+    printf '%s\n' $$ >"$dir/lease.$controller"
+    look_up_word
+    now
+    say "ready $uptime $boot $epoch"
+}
 set -f
+seq=0 session=0 controller=""
 while read -r verb a1 rest; do
     case $verb in
+    serve)
+        case $a1$rest in *[!0-9A-Za-z._-]*) say "error malformed line"; exit 1 ;; esac
+        case $rest in ''|*[!0-9]*) say "error malformed line"; exit 1 ;; esac
+        controller=$a1 session=$rest
+        locked serve
+        ;;
+    clock)
+        look_up_word
+        now
+        say "clock $uptime $boot $epoch"
+        ;;
     hold)
         seq=$a1
         case $seq in ''|*[!0-9]*) say "error malformed line"; continue ;; esac
         set -- $rest
         [ $# -ge 4 ] || { say "refused $seq malformed line"; continue; }
         case $1$3$4 in *[!0-9]*) say "refused $seq malformed number"; continue ;; esac
+        [ -n "$controller" ] || { say "refused $seq whose shell is this?"; continue; }
         locked hold "$@"
         ;;
     announce) announce "$a1" ;;

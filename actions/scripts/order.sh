@@ -6,6 +6,7 @@
 #           unknown         the same order was begun before and its end is not known
 #           late            too late by this node's clock, nothing was done
 #           refused TEXT    nothing was done
+#           outranked EPOCH TEXT   likewise: who leads now has a later epoch
 # UPTIME and UNTIL are centiseconds of /proc/uptime. KEY names what the order is about.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 LC_ALL=C; export LC_ALL
@@ -44,7 +45,7 @@ if command -v flock >/dev/null 2>&1; then
 fi
 epoch=0; [ -r $dir/epoch ] && read -r epoch <$dir/epoch
 [ "$b" = "$boot" ] || { say "refused the node was started anew"; exit 1; }
-[ "$e" -ge "${epoch:-0}" ] || { say "refused epoch $e is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"; exit 1; }
+[ "$e" -ge "${epoch:-0}" ] || { say "outranked $epoch epoch $e is old, $epoch was seen (if Ephor was set up anew: rm -r $dir there)"; exit 1; }
 last=0 result=
 [ -r "$dir/order.$key" ] && read -r last result <"$dir/order.$key"
 case $last in ''|*[!0-9]*) last=0 ;; esac

@@ -19,6 +19,12 @@ struct actor_node *actor_find_node(const struct actor *actor, const char *name)
     return NULL;
 }
 
+bool actor_may_act(const struct actor *actor)
+{
+    return actor->is_leading && actor->orders_term == actor->term &&
+           now_mono_ms() < actor->fresh_until_ms;
+}
+
 /* ---------------------------------------------------------------- orders */
 
 static void free_owed(struct owed *owed)
@@ -73,6 +79,20 @@ static struct owed *add_owed(struct actor *actor, const Ephor__Order *order)
     return owed;
 }
 
+/* Owed in an earlier term, too, and by another leader in between: what was found out then is found
+ * out anew. A command that runs goes on. */
+static void renew_owed(struct owed *owed, const Ephor__Order *order)
+{
+    owed->since_ms = now_mono_ms();
+    owed->deadline_ms = owed->since_ms + order->left_ms;
+    owed->first_seq = 0;
+    owed->is_held = owed->is_lost = false;
+    owed->announced = 0;
+    owed->announce_ms = 0;
+    if (order->vip[0] != '\0')
+        owed->is_reported = false;
+}
+
 static void drop_unlisted(struct actor *actor)
 {
     for (struct owed **at = &actor->owed; *at != NULL;) {
@@ -88,7 +108,8 @@ static void drop_unlisted(struct actor *actor)
 
 static void on_orders(struct actor *actor, const Ephor__Orders *orders)
 {
-    actor->term = orders->term;
+    bool is_new_term = actor->orders_term != orders->term;
+    actor->orders_term = orders->term;
     for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
         owed->is_listed = false;
     for (size_t i = 0; i < orders->n_orders; i++) {
@@ -96,13 +117,16 @@ static void on_orders(struct actor *actor, const Ephor__Orders *orders)
         struct owed *owed = find_owed(actor, order);
         if (owed == NULL)
             owed = add_owed(actor, order);
+        else if (is_new_term)
+            renew_owed(owed, order);
         owed->is_listed = true;
         owed->acquire = order->acquire;
     }
     drop_unlisted(actor);
     for (struct actor_node *node = actor->nodes; node != NULL;) {
         struct actor_node *next = node->next;
-        holds_send(node);
+        if (node->phase == NODE_OPEN)
+            holds_beat(node);
         node = next;
     }
     commands_run(actor);
@@ -124,10 +148,13 @@ static void on_adopted(struct actor *actor, const Ephor__Adopted *adopted)
 static void on_lead(struct actor *actor, const Ephor__Lead *lead)
 {
     bool is_new = lead->leading && (!actor->is_leading || actor->term != lead->term);
+    bool is_over = actor->is_leading && !lead->leading;
     actor->is_leading = lead->leading;
     actor->fresh_until_ms = lead->fresh_until_ms;
     if (lead->leading)
         actor->term = lead->term;
+    if (is_over)
+        nodes_follow(actor);
     if (!is_new)
         return;
     /* Another controller may have extended any lease until just now: what this one remembers of
@@ -158,6 +185,7 @@ static void on_quorum_close(void *data, const char *reason)
     link_free(actor->quorum);
     actor->quorum = NULL;
     actor->is_leading = false;
+    nodes_follow(actor);
 }
 
 static void ignore_message(void *data, const Ephor__Message *m, int fd)
@@ -240,6 +268,7 @@ static void on_setup(void *data, const Ephor__Setup *setup)
 {
     struct actor *actor = data;
     actor->fresh_ms = setup->fresh_ms;
+    text_copy(actor->name, sizeof(actor->name), setup->controller_name);
     free_identities(actor);
     for (size_t i = 0; i < setup->n_ssh; i++) {
         const Ephor__SshIdentity *from = setup->ssh[i];

@@ -42,8 +42,10 @@ struct owed { /* an order of the newest list, and what was done about it */
     int announced;           /* how often */
     int64_t announce_ms;     /* when again; 0 = not any more */
     struct channel *channel; /* RESTART, START, STOP while it runs */
-    bool is_sent;
-    char output[TEXT_SIZE]; /* last line of the command's output */
+    bool is_sent;            /* the node may have begun */
+    int64_t again_ms;        /* RESTART, START, STOP: not asked again before */
+    int64_t lost_ms;         /* when the way to the node was lost while it ran */
+    char output[TEXT_SIZE];  /* last line of the command's output */
 };
 
 struct grant { /* when the last hold line that named this address was dated: R of the lease */
@@ -57,8 +59,9 @@ struct grant { /* when the last hold line that named this address was dated: R o
 enum node_phase {
     NODE_WAITING,
     NODE_CONNECTING,
-    NODE_WARM, /* reached; another controller leads */
-    NODE_OPENING,
+    NODE_OPENING, /* the lease shell starts */
+    NODE_WARM,    /* it answers; another controller has the word */
+    NODE_ASKING,  /* this one leads, and asks what time it is there */
     NODE_OPEN,
 };
 
@@ -75,9 +78,11 @@ struct actor_node {
     struct ssh *ssh;
     struct channel *lease;
     struct timer *retry; /* connect again */
-    struct timer *beat;  /* the next hold line */
+    struct timer *beat;  /* the next hold line, or the next question to a warm node */
+    int64_t beat_due_ms;
     int64_t back_off_ms;
     int64_t patience_ms; /* for the first line of the lease channel */
+    int64_t since_ms;    /* when the channel began to answer; 0: it does not */
     /* the lease channel */
     uint64_t seq;                /* of the last line sent */
     uint64_t answered_seq;       /* of the last line answered */
@@ -87,6 +92,8 @@ struct actor_node {
     char held[ACTOR_HELD_MAX][ADDRESS_SIZE + INTERFACE_SIZE];
     size_t held_count;
     int64_t rtt_us;
+    uint64_t outranked_term; /* in which the node told us that others have the word */
+    int64_t outranked_ms;    /* ... for the first time */
     /* what was reported about it */
     enum { REACH_UNTOLD, REACH_TOLD_UP, REACH_TOLD_DOWN } told;
     char told_text[TEXT_SIZE];
@@ -122,8 +129,11 @@ struct actor {
     uint64_t sequence;
     struct timer *resend;
     struct timer *beat; /* waiting orders, states to the status process */
+    char name[NAME_SIZE];
+    int64_t session; /* the number of the lease channel opened last */
     bool is_leading;
     uint64_t term;
+    uint64_t orders_term; /* whose orders these are */
     int64_t fresh_until_ms;
     int64_t fresh_ms;
     int64_t blind_until_ms; /* before it, another one may have extended leases unseen */
@@ -133,6 +143,9 @@ struct actor {
 int actor_main(uint32_t instance, int control_fd);
 
 struct actor_node *actor_find_node(const struct actor *actor, const char *name);
+
+/* LEADER-FRESH: may a line be composed, an order begun, now? Asked at that very moment. */
+bool actor_may_act(const struct actor *actor);
 
 /* outbox.c */
 void outbox_outcome(struct actor *actor, struct owed *owed, Ephor__Result result, const char *text);
@@ -145,14 +158,19 @@ void outbox_close(struct actor *actor);
 void nodes_adopt(struct actor *actor, const Ephor__Policy *policy);
 void nodes_reconnect(struct actor *actor); /* identities changed */
 void nodes_lead(struct actor *actor);      /* this controller leads from now on */
+void nodes_follow(struct actor *actor);    /* it does not any more */
 void nodes_close(struct actor *actor);
 void node_lost(struct actor_node *node, const char *why);
-void node_is_open(struct actor_node *node); /* the lease channel answers */
+void node_answers(struct actor_node *node,
+                  uint64_t epoch); /* the lease channel; epoch seen there */
+void node_outranked(struct actor_node *node, uint64_t epoch, const char *text);
 void node_tell_status(struct actor_node *node);
 
 /* holds.c */
 bool holds_open(struct actor_node *node); /* the lease channel of a ready session */
-void holds_send(struct actor_node *node); /* a hold line, if we may */
+void holds_ask(struct actor_node *node);  /* what time is it there? Needs no authority */
+void holds_arm(struct actor_node *node);  /* the next beat, by its phase */
+void holds_beat(struct actor_node *node); /* a hold line if we may, a question otherwise */
 void holds_check(struct actor *actor);    /* releases that end by time, unreachable holders */
 void holds_close(struct actor *actor);
 

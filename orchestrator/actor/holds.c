@@ -3,7 +3,9 @@
  *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock.
  *   - "+" acquires until the node has confirmed once, "=" extends ever after.
  *   - For each address we keep R, when the U that dated its last line was heard: its lease has
- *     certainly ended at R + L(1 + rho) + E, whatever happened to the line (WAIT-OUT). */
+ *     certainly ended at R + L(1 + rho) + E, whatever happened to the line (WAIT-OUT).
+ *   - A controller that follows keeps the channel open and only asks for the time. To begin to
+ *     lead it needs no new shell, but a new answer: U must be young to date a lease. */
 #include "orchestrator/actor/actor.h"
 
 #include "orchestrator/base/contract.h"
@@ -18,7 +20,11 @@
 #include <string.h>
 
 enum {
-    PING_MS = 500, /* between lines to a node that holds nothing */
+    PING_MS = 500,         /* between lines to a node that holds nothing */
+    WARM_MS = 1000,        /* between questions to a node that somebody else leads, and a bit */
+    WARM_SPREAD_MS = 512,  /* ... which differs from node to node */
+    WARM_SILENT_MS = 2500, /* a warm node without an answer for longer: it is cut off */
+    LATE_MS = 250,         /* a beat this late: it was not the node that did not answer */
     LINES_A_LEASE = 5,
     SILENT_MIN_MS = 1000,  /* without an answer for longer: the node is cut off */
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
@@ -84,33 +90,47 @@ void holds_close(struct actor *actor)
 
 /* ---------------------------------------------------------------- lines to the node */
 
-static bool may_send(const struct actor_node *node)
+static int64_t warm_period_of(const struct actor_node *node)
 {
-    const struct actor *actor = node->actor;
-    return node->lease != NULL && node->phase == NODE_OPEN && actor->is_leading &&
-           now_mono_ms() < actor->fresh_until_ms;
+    unsigned sum = 0;
+    for (const char *s = node->name; *s != '\0'; s++)
+        sum = sum * 31 + (unsigned char)*s;
+    return WARM_MS + (int64_t)(sum % WARM_SPREAD_MS);
 }
 
-void holds_send(struct actor_node *node)
+void holds_arm(struct actor_node *node)
+{
+    int64_t period_ms = node->phase == NODE_OPEN ? period_of(node) : warm_period_of(node);
+    node->beat_due_ms = now_mono_ms() + period_ms;
+    timer_start(node->beat, period_ms, 0);
+}
+
+static void send_line(struct actor_node *node, const char *line)
+{
+    if (node->sent_ms == 0)
+        node->sent_ms = now_mono_ms();
+    if (!channel_send(node->lease, line))
+        node_lost(node, "it does not take what is sent to it");
+}
+
+void holds_ask(struct actor_node *node)
+{
+    send_line(node, "clock");
+}
+
+static bool is_silent(const struct actor_node *node)
+{
+    int64_t max_ms = node->phase == NODE_WARM ? WARM_SILENT_MS : 2 * period_of(node);
+    if (max_ms < SILENT_MIN_MS)
+        max_ms = SILENT_MIN_MS;
+    return node->sent_ms > 0 && now_mono_ms() - node->sent_ms > max_ms;
+}
+
+static void send_hold(struct actor_node *node)
 {
     struct actor *actor = node->actor;
     uint32_t lease_ms = lease_of(node);
-    int64_t now_ms = now_mono_ms();
     char line[CHANNEL_LINE_MAX];
-    if (node->phase != NODE_OPEN)
-        return;
-    timer_start(node->beat, period_of(node), 0);
-    if (node->sent_ms > 0) {
-        int64_t silent_max_ms = 2 * period_of(node);
-        if (silent_max_ms < SILENT_MIN_MS)
-            silent_max_ms = SILENT_MIN_MS;
-        if (now_ms - node->sent_ms > silent_max_ms) {
-            node_lost(node, "it does not answer any more");
-            return;
-        }
-    }
-    if (!may_send(node))
-        return;
     int64_t cap_cs = (lease_ms == 0 ? LEASE_DEFAULT_MS : lease_ms) / 10;
     node->seq++;
     size_t used = (size_t)snprintf(
@@ -136,10 +156,24 @@ void holds_send(struct actor_node *node)
         if (owed->kind == EPHOR__ORDER_KIND__RELEASE && strcmp(owed->node, node->name) == 0 &&
             owed->first_seq == 0)
             owed->first_seq = node->seq; /* the first line without it */
-    if (node->sent_ms == 0)
-        node->sent_ms = now_ms;
-    if (!channel_send(node->lease, line))
-        node_lost(node, "it does not take what is sent to it");
+    send_line(node, line);
+}
+
+void holds_beat(struct actor_node *node)
+{
+    bool is_open = node->phase == NODE_OPEN;
+    int64_t now_ms = now_mono_ms();
+    if (!is_open && node->phase != NODE_WARM)
+        return; /* what it waits for has a limit of its own */
+    if (node->sent_ms > 0 && now_ms - node->beat_due_ms > LATE_MS)
+        node->sent_ms = now_ms; /* answers lie in the socket */
+    holds_arm(node);
+    if (is_silent(node))
+        node_lost(node, "it does not answer any more");
+    else if (is_open && actor_may_act(node->actor))
+        send_hold(node);
+    else
+        holds_ask(node);
 }
 
 static void announce(struct actor_node *node, struct owed *owed)
@@ -179,7 +213,7 @@ static void judge_orders(struct actor_node *node, uint64_t seq)
             if (owed->acquire && !owed->is_reported)
                 outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_DONE, "");
         } else if (owed->kind == EPHOR__ORDER_KIND__HOLD && !holds &&
-                   (!owed->acquire || owed->is_held) && !owed->is_lost) {
+                   (!owed->acquire || owed->is_held) && !owed->is_lost && actor_may_act(actor)) {
             owed->is_lost = true;
             outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_LOST, "");
         }
@@ -189,7 +223,7 @@ static void judge_orders(struct actor_node *node, uint64_t seq)
 static void refuse_holds(struct actor_node *node, const char *word, const char *text)
 {
     struct actor *actor = node->actor;
-    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
+    for (struct owed *owed = actor->owed; owed != NULL && actor_may_act(actor); owed = owed->next)
         if (is_hold_of(owed, node) && owed->acquire && !owed->is_held && !owed->is_reported &&
             (word == NULL || strcmp(owed->word, word) == 0))
             outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_REFUSED, text);
@@ -224,25 +258,49 @@ static bool read_held(struct actor_node *node, char *rest)
     return true;
 }
 
-/* ready UPTIME BOOT EPOCH */
-static bool read_ready(struct actor_node *node, char *rest)
+/* ready UPTIME BOOT EPOCH, clock UPTIME BOOT EPOCH */
+static bool read_clock(struct actor_node *node, char *rest)
 {
     char *save = NULL;
     const char *uptime = strtok_r(rest, " ", &save);
     const char *boot = strtok_r(NULL, " ", &save);
-    int64_t uptime_cs;
-    if (boot == NULL || strlen(boot) >= BOOT_SIZE ||
-        !text_parse_int(uptime, 0, INT64_MAX / 16, &uptime_cs))
+    const char *epoch = strtok_r(NULL, " ", &save);
+    int64_t uptime_cs, epoch_seen;
+    if (epoch == NULL || strlen(boot) >= BOOT_SIZE ||
+        !text_parse_int(uptime, 0, INT64_MAX / 16, &uptime_cs) ||
+        !text_parse_int(epoch, 0, INT64_MAX, &epoch_seen))
         return false;
     node->uptime_cs = uptime_cs;
     node->heard_ms = now_mono_ms();
-    node->sent_ms = 0;
     text_copy(node->boot, sizeof(node->boot), boot);
-    node_is_open(node);
+    if (node->phase == NODE_OPEN) { /* asked before; what waits for an answer is a hold line */
+        if (node->answered_seq == node->seq)
+            node->sent_ms = 0;
+        return true;
+    }
+    if (node->sent_ms > 0)
+        node->rtt_us = (node->heard_ms - node->sent_ms) * 1000;
+    node->sent_ms = 0;
+    node_answers(node, (uint64_t)epoch_seen);
     return true;
 }
 
-/* refused SEQ TEXT: an old date or epoch. The date mends itself with the next line. */
+/* outranked SEQ EPOCH TEXT */
+static bool read_outranked(struct actor_node *node, char *rest)
+{
+    char *text = strchr(rest, ' ');
+    char *end = NULL;
+    if (text == NULL)
+        return false;
+    uint64_t epoch = strtoull(text + 1, &end, 10);
+    if (*end != ' ')
+        return false;
+    if (node->phase == NODE_OPEN) /* else the line is of an earlier time */
+        node_outranked(node, epoch, end + 1);
+    return true;
+}
+
+/* refused SEQ TEXT: an old date, mostly. That mends itself with the next line. */
 static void read_refused(struct actor_node *node, char *rest)
 {
     char *text = strchr(rest, ' ');
@@ -252,7 +310,8 @@ static void read_refused(struct actor_node *node, char *rest)
     if (text_parse_int(rest, 0, INT64_MAX, &seq) && (uint64_t)seq >= node->seq)
         node->sent_ms = 0;
     log_warning("lease", "%s refused a line: %s", node->name, text == NULL ? "" : text);
-    if (text == NULL || !text_starts_with(text, "too late"))
+    if (text == NULL ||
+        (!text_starts_with(text, "too late") && !text_starts_with(text, "another session")))
         refuse_holds(node, NULL, text == NULL ? "refused" : text);
     node_lost(node, text == NULL ? "it refused a line" : text); /* a new session, a new clock */
 }
@@ -277,7 +336,11 @@ static void on_line(void *data, const char *line)
     if (text_starts_with(copy, "held "))
         is_good = read_held(node, copy + 5);
     else if (text_starts_with(copy, "ready "))
-        is_good = node->phase == NODE_OPENING && read_ready(node, copy + 6);
+        is_good = node->phase == NODE_OPENING && read_clock(node, copy + 6);
+    else if (text_starts_with(copy, "clock "))
+        is_good = read_clock(node, copy + 6);
+    else if (text_starts_with(copy, "outranked "))
+        is_good = read_outranked(node, copy + 10);
     else if (text_starts_with(copy, "refused "))
         read_refused(node, copy + 8);
     else if (text_starts_with(copy, "foreign "))
@@ -300,14 +363,21 @@ static void on_end(void *data, const char *text)
 bool holds_open(struct actor_node *node)
 {
     static const struct channel_ops ops = {on_line, on_end};
+    struct actor *actor = node->actor;
+    char line[CHANNEL_LINE_MAX];
     node->seq = node->answered_seq = 0;
     node->sent_ms = now_mono_ms();
-    for (struct owed *owed = node->actor->owed; owed != NULL; owed = owed->next)
+    for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
         if (strcmp(owed->node, node->name) == 0)
             owed->first_seq = 0; /* numbers begin anew */
-    node->lease = channel_open(node->actor->loop, node->ssh, "ephor-lease", channel_lease_program,
-                               &ops, node);
-    return node->lease != NULL;
+    node->lease =
+        channel_open(actor->loop, node->ssh, "ephor-lease", channel_lease_program, &ops, node);
+    /* A later channel within one epoch has the higher number, also after this process was started
+     * anew: whoever leads in an epoch does so within one boot. */
+    int64_t now_ms = now_mono_ms();
+    actor->session = actor->session < now_ms ? now_ms : actor->session + 1;
+    text_format(line, sizeof(line), "serve %s %" PRId64, actor->name, actor->session);
+    return node->lease != NULL && channel_send(node->lease, line);
 }
 
 /* ---------------------------------------------------------------- by time */
@@ -332,7 +402,7 @@ void holds_check(struct actor *actor)
         if (owed->kind != EPHOR__ORDER_KIND__HOLD)
             continue;
         bool is_open = node != NULL && node->phase == NODE_OPEN;
-        if (owed->acquire && !owed->is_reported && !is_open &&
+        if (owed->acquire && !owed->is_reported && !is_open && actor_may_act(actor) &&
             now_ms - owed->since_ms > UNREACHABLE_MS)
             outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_UNREACHABLE,
                            node == NULL ? "it is not in the policy" : node->told_text);
@@ -340,7 +410,8 @@ void holds_check(struct actor *actor)
             announce(node, owed);
     }
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
-        if (node->phase != NODE_OPENING || now_ms - node->sent_ms <= node->patience_ms)
+        if ((node->phase != NODE_OPENING && node->phase != NODE_ASKING) ||
+            now_ms - node->sent_ms <= node->patience_ms)
             continue;
         node->patience_ms *=
             2; /* soon again, since a session is cheap; a slow node gets its time */

@@ -1,6 +1,9 @@
-/* Nodes: one SSH session each (or none, when the node is this machine), opened again with back-off
- * for as long as the node is in the policy. While another controller leads the session is kept warm
- * and nothing is said on it: a lease channel that opens on a node ends the one before it. */
+/* Nodes: one SSH session and lease channel each (or the channel alone, when the node is this
+ * machine), opened again with back-off for as long as the node is in the policy.
+ *   WAITING -> CONNECTING -> OPENING -> WARM -> ASKING -> OPEN
+ * While another controller leads the channel is kept warm: it is asked for the time now and then,
+ * so that a dead way is noticed, and nothing else is said. Whether a node can be worked on, every
+ * controller tells for itself: the log then knows who would be able to lead. */
 #include "orchestrator/actor/actor.h"
 
 #include "orchestrator/base/contract.h"
@@ -11,29 +14,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 800, BACK_OFF_MIN_MS = 100, BACK_OFF_MAX_MS = 5000, TELL_AGAIN_MS = 5000 };
+enum {
+    PATIENCE_MS = 800,
+    BACK_OFF_MIN_MS = 100,
+    BACK_OFF_MAX_MS = 5000,
+    BACK_OFF_OPENED_MS = 400, /* it was there a moment ago */
+    STEADY_MS = 5000,         /* ... and had been for so long */
+    TELL_AGAIN_MS = 5000,
+    OUTRANKED_MS = 2000, /* longer than it takes to learn that somebody else leads */
+};
 
 static void on_retry(void *data);
 
 static void on_beat(void *data)
 {
-    holds_send(data);
+    holds_beat(data);
 }
 
-/* Say it once, and again when the words change (but not several times a second). */
+/* Say it once; the leader says it again when the words change (but not several times a second). */
 static void tell_reach(struct actor_node *node, bool reachable, const char *text)
 {
-    if (!node->actor->is_leading) { /* it is the leader's to say */
-        node_tell_status(node);
-        return;
-    }
     int told = reachable ? REACH_TOLD_UP : REACH_TOLD_DOWN;
     int64_t now_ms = now_mono_ms();
     char words[TEXT_SIZE];
     text_copy(words, sizeof(words), text);
     if ((int)node->told == told &&
-        (strcmp(node->told_text, words) == 0 || now_ms - node->down_since_ms < TELL_AGAIN_MS))
+        (!node->actor->is_leading || strcmp(node->told_text, words) == 0 ||
+         now_ms - node->down_since_ms < TELL_AGAIN_MS)) {
+        node_tell_status(node);
         return;
+    }
     if (reachable)
         log_info("reach", "%s can be worked on", node->name);
     else
@@ -50,12 +60,13 @@ static void close_session(struct actor_node *node)
     channel_close(node->lease);
     node->lease = NULL;
     for (struct owed *owed = node->actor->owed; owed != NULL; owed = owed->next)
-        if (strcmp(owed->node, node->name) == 0)
+        if (strcmp(owed->node, node->name) == 0 && !node->is_local) /* there it goes on */
             command_cancel(owed);
     ssh_free(node->ssh);
     node->ssh = NULL;
     node->phase = NODE_WAITING;
     node->held_count = 0;
+    node->since_ms = 0;
     timer_stop(node->beat);
 }
 
@@ -70,6 +81,8 @@ static int64_t splayed(const struct actor_node *node)
 
 void node_lost(struct actor_node *node, const char *why)
 {
+    if (node->since_ms > 0 && now_mono_ms() - node->since_ms >= STEADY_MS)
+        node->back_off_ms = BACK_OFF_MIN_MS;
     tell_reach(node, false, node->problem[0] != '\0' ? node->problem : why);
     close_session(node);
     timer_start(node->retry, splayed(node), 0);
@@ -78,38 +91,60 @@ void node_lost(struct actor_node *node, const char *why)
         node->back_off_ms = BACK_OFF_MAX_MS;
 }
 
-void node_is_open(struct actor_node *node)
+void node_outranked(struct actor_node *node, uint64_t epoch, const char *text)
 {
-    node->phase = NODE_OPEN;
-    node->back_off_ms = BACK_OFF_MIN_MS;
-    node->patience_ms = PATIENCE_MS;
-    node->problem[0] = '\0';
-    tell_reach(node, true, "");
-    holds_send(node);
-    commands_run(node->actor);
+    struct actor *actor = node->actor;
+    char words[TEXT_SIZE];
+    int64_t now_ms = now_mono_ms();
+    if (node->outranked_term != actor->term) {
+        node->outranked_term = actor->term;
+        node->outranked_ms = now_ms;
+        log_info("lease", "%s has heard of epoch %llu, this is %llu: somebody else leads there",
+                 node->name, (unsigned long long)epoch, (unsigned long long)actor->term);
+    }
+    node->phase = NODE_WARM;
+    node->sent_ms = 0;
+    holds_arm(node);
+    if (now_ms - node->outranked_ms < OUTRANKED_MS || !actor_may_act(actor))
+        return;
+    text_copy(words, sizeof(words), text); /* we lead, and it remembers another cluster */
+    tell_reach(node, false, words);
 }
 
-static void open_lease(struct actor_node *node)
+void node_answers(struct actor_node *node, uint64_t epoch)
 {
+    bool leads = node->actor->is_leading;
+    if (node->since_ms == 0)
+        node->since_ms = now_mono_ms();
+    node->patience_ms = PATIENCE_MS;
+    if (node->back_off_ms > BACK_OFF_OPENED_MS)
+        node->back_off_ms = BACK_OFF_OPENED_MS;
+    node->problem[0] = '\0';
+    if (leads && epoch > node->actor->term) {
+        char text[TEXT_SIZE];
+        text_format(text, sizeof(text),
+                    "it has seen epoch %llu; if Ephor was set up anew: rm -r /run/ephor there",
+                    (unsigned long long)epoch);
+        node_outranked(node, epoch, text);
+        return;
+    }
+    node->phase = leads ? NODE_OPEN : NODE_WARM;
+    tell_reach(node, true, "");
+    if (leads) {
+        holds_beat(node);
+        commands_run(node->actor);
+    } else {
+        holds_arm(node);
+    }
+}
+
+/* The session is ready, or needed none. */
+static void on_ssh_ready(void *data)
+{
+    struct actor_node *node = data;
     node->phase = NODE_OPENING;
     if (!holds_open(node))
         node_lost(node, "cannot open the lease channel");
-}
-
-/* It can be reached; whoever leads goes on at once. */
-static void stand_by(struct actor_node *node)
-{
-    node->phase = NODE_WARM;
-    node->back_off_ms = BACK_OFF_MIN_MS;
-    if (node->actor->is_leading)
-        open_lease(node);
-    else
-        node_tell_status(node);
-}
-
-static void on_ssh_ready(void *data)
-{
-    stand_by(data);
 }
 
 static void on_ssh_close(void *data, int err, const char *text)
@@ -133,7 +168,7 @@ static void on_retry(void *data)
     struct actor_node *node = data;
     const struct identity *identity = identity_of(node);
     if (node->is_local) {
-        stand_by(node);
+        on_ssh_ready(node);
         return;
     }
     if (identity == NULL || identity->key_size == 0) {
@@ -161,16 +196,16 @@ void node_tell_status(struct actor_node *node)
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     char *holding[ACTOR_HELD_MAX];
     char text[TEXT_SIZE + 32] = "connecting";
-    if (node->phase == NODE_OPEN)
+    if (node->told == REACH_TOLD_DOWN)
+        text_copy(text, sizeof(text), node->told_text);
+    else if (node->phase == NODE_OPEN || node->phase == NODE_ASKING)
         text_copy(text, sizeof(text), node->is_local ? "local" : "ssh");
     else if (node->phase == NODE_WARM)
         text_copy(text, sizeof(text), "standing by");
-    else if (node->told == REACH_TOLD_DOWN)
-        text_copy(text, sizeof(text), node->told_text);
     for (size_t i = 0; i < node->held_count; i++)
         holding[i] = node->held[i];
     state.node = node->name;
-    state.up = node->phase == NODE_OPEN || node->phase == NODE_WARM;
+    state.up = node->phase >= NODE_WARM && node->told != REACH_TOLD_DOWN;
     state.text = text;
     state.rtt_us = node->rtt_us;
     state.holding = holding;
@@ -242,7 +277,7 @@ void nodes_adopt(struct actor *actor, const Ephor__Policy *policy)
             node->is_listed = true;
             node->connect_timeout_ms = policy->nodes[i]->connect_timeout_ms;
             node->told = REACH_UNTOLD; /* the new policy's state is told anew */
-            if (node->phase == NODE_OPEN)
+            if (node->phase >= NODE_WARM)
                 tell_reach(node, true, "");
         }
     }
@@ -252,24 +287,39 @@ void nodes_adopt(struct actor *actor, const Ephor__Policy *policy)
             add_node(actor, policy->nodes[i]);
 }
 
-/* This controller leads from now on: what it reaches, it says anew. */
+/* This controller leads from now on. What it told of nodes stands in the log, but for the reason
+ * why one cannot be worked on: only the leader's is kept. */
 void nodes_lead(struct actor *actor)
 {
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
-        node->told = REACH_UNTOLD;
-        if (node->phase == NODE_OPEN)
-            tell_reach(node, true, "");
-        else if (node->phase == NODE_WARM)
-            open_lease(node);
-        else if (node->phase == NODE_WAITING)
+        if (node->told == REACH_TOLD_DOWN)
+            node->told = REACH_UNTOLD;
+        if (node->phase >= NODE_WARM) {
+            node->phase = NODE_ASKING;
+            node->sent_ms = 0;
+            holds_ask(node);
+        } else if (node->phase == NODE_WAITING) {
             timer_start(node->retry, 0, 0);
+        }
+    }
+}
+
+void nodes_follow(struct actor *actor)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
+        if (node->phase <= NODE_WARM)
+            continue;
+        node->phase = NODE_WARM;
+        node->held_count = 0;
+        holds_arm(node);
+        node_tell_status(node);
     }
 }
 
 void nodes_reconnect(struct actor *actor)
 {
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
-        if (node->phase == NODE_OPEN || node->is_local)
+        if (node->phase >= NODE_WARM || node->is_local)
             continue;
         close_session(node);
         node->back_off_ms = BACK_OFF_MIN_MS;

@@ -69,6 +69,27 @@ void outbox_outcome(struct actor *actor, struct owed *owed, Ephor__Result result
     add_report(actor, &fact);
 }
 
+static void free_report(struct report *report)
+{
+    ephor__fact__free_unpacked(report->fact, NULL);
+    free(report);
+}
+
+/* What was said of this node before and is not in the log yet must not come after the new. */
+static void drop_reach(struct actor *actor, const char *node)
+{
+    for (struct report **at = &actor->reports; *at != NULL;) {
+        struct report *report = *at;
+        if (report->fact->body_case != EPHOR__FACT__BODY_REACH ||
+            strcmp(report->fact->reach->node, node) != 0) {
+            at = &report->next;
+            continue;
+        }
+        *at = report->next;
+        free_report(report);
+    }
+}
+
 void outbox_reach(struct actor *actor, const char *node, bool reachable, const char *text)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
@@ -79,13 +100,8 @@ void outbox_reach(struct actor *actor, const char *node, bool reachable, const c
     fact.wall_ms = now_wall_ms();
     fact.body_case = EPHOR__FACT__BODY_REACH;
     fact.reach = &reach;
+    drop_reach(actor, node);
     add_report(actor, &fact);
-}
-
-static void free_report(struct report *report)
-{
-    ephor__fact__free_unpacked(report->fact, NULL);
-    free(report);
 }
 
 void outbox_on_proposed(struct actor *actor, const Ephor__Proposed *proposed)

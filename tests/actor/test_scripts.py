@@ -32,7 +32,9 @@ def claim(truth, text):
 class Program:
     """One of the scripts, running; every line that is waited for has a deadline."""
 
-    def __init__(self, shell, script):
+    sessions = 0
+
+    def __init__(self, shell, script, controller="c1", session=None):
         path = os.path.join(TOP, "actions", "scripts", script)
         with open(path, encoding="utf-8") as f:
             text = f.read()
@@ -42,6 +44,9 @@ class Program:
              "ephor-" + script.split(".")[0]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.buffer = b""
+        if script == "lease.sh":
+            Program.sessions += 1
+            self.send(f"serve {controller} {session or Program.sessions}")
         self.ready = self.line("ready")
 
     def send(self, *lines):
@@ -67,6 +72,13 @@ class Program:
             claim(line is not None, f"it ended before '{begins}'")
             if line.startswith(begins):
                 return line
+
+    def held(self, seq, words):
+        claim(words in self.line(f"held {seq}"), f"{words} is not held")
+
+    def outranked(self, seq, why):
+        line = self.any_line()
+        claim(line.startswith(f"outranked {seq} ") and why in line, line)
 
     def close(self):
         self.process.stdin.close()
@@ -122,7 +134,6 @@ def test_late_wrong_or_old_lines_change_nothing(shell):
     p.line("held 1")
     before = "10.9.0.100/32" in addresses()
     for seq, line, why in (
-            (2, hold(2, 4), "epoch 4 is old"),
             (3, hold(3, 5, "=10.9.0.100@eth0", left=50), "too late"),
             (4, hold(4, 5, "+10.9.0.101@eth0", left=-500), "too late"),
             (5, hold(5, 5, "+10.9.0.101@eth0", left=9000), "too far ahead"),
@@ -132,6 +143,8 @@ def test_late_wrong_or_old_lines_change_nothing(shell):
         p.send(line)
         answer = p.line(f"refused {seq}")
         claim(why in answer, f"{line}: {answer}")
+    p.send(hold(9, 4))
+    p.outranked(9, "5 epoch 4 is old")
     claim(before and "10.9.0.101" not in addresses(), addresses())
     p.close()
 
@@ -176,14 +189,112 @@ def test_words_are_never_evaluated(shell):
     p.close()
 
 
-def test_a_newer_session_ends_the_older(shell):
+def test_a_newer_session_ends_the_older_of_its_controller(shell):
+    other = Program(shell, "lease.sh", "c2")
     first = Program(shell, "lease.sh")
     second = Program(shell, "lease.sh")
     claim(first.any_line() is None, "the older session goes on")
     second.send(hold(1, 1))
     second.line("held 1")
+    other.send("clock")
+    claim(other.line("clock").split()[2:] == [BOOT, "1"], "another controller's session is over")
+    for p in (first, second, other):
+        p.close()
+
+
+def test_a_new_epoch_takes_the_word(shell):
+    old, new = Program(shell, "lease.sh", "c1"), Program(shell, "lease.sh", "c2")
+    old.send(hold(1, 3, "+10.9.0.100@eth0"))
+    old.held(1, "10.9.0.100@eth0")
+    new.send(hold(1, 4, "=10.9.0.100@eth0"))
+    new.held(1, "10.9.0.100@eth0")  # the holder stays, whoever leads
+    old.send(hold(2, 3), hold(3, 3, "+10.9.0.101@eth0"))
+    old.outranked(2, "4 epoch 3 is old")
+    old.outranked(3, "4 epoch 3 is old")
+    claim("10.9.0.100/32" in addresses() and "10.9.0.101" not in addresses(), addresses())
+    old.send(hold(4, 5, "=10.9.0.100@eth0"))  # it leads again, in the same shell
+    old.held(4, "10.9.0.100@eth0")
+    new.send(hold(2, 4))
+    new.outranked(2, "5 epoch 4 is old")
+    old.close()
+    new.close()
+
+
+def test_an_epoch_belongs_to_one_controller(shell):
+    first, second = Program(shell, "lease.sh", "c1"), Program(shell, "lease.sh", "c2")
+    first.send(hold(1, 3, "+10.9.0.100@eth0"))
+    first.held(1, "10.9.0.100@eth0")
+    second.send(hold(1, 3))
+    second.outranked(1, "3 c1 leads in epoch 3")
+    claim("10.9.0.100/32" in addresses(), "an equal epoch of another controller was obeyed")
     first.close()
     second.close()
+
+
+def test_within_an_epoch_the_latest_session_has_the_word(shell):
+    late = Program(shell, "lease.sh", session=500)
+    late.send(hold(1, 3, "+10.9.0.100@eth0"))
+    late.held(1, "10.9.0.100@eth0")
+    late.close()
+    early = Program(shell, "lease.sh", session=400)  # started late, asked for early
+    early.send(hold(1, 3))
+    early.outranked(1, "3 a later session of c1")
+    claim("10.9.0.100/32" in addresses(), "an earlier session was obeyed")
+    again = Program(shell, "lease.sh", session=501)
+    again.send(hold(1, 3, "=10.9.0.100@eth0"))
+    again.held(1, "10.9.0.100@eth0")
+    again.send(hold(2, 4, "=10.9.0.100@eth0"))
+    again.held(2, "10.9.0.100@eth0")
+    reborn = Program(shell, "lease.sh", session=3)  # after a boot numbers begin anew, and epochs do not
+    reborn.send(hold(1, 5, "=10.9.0.100@eth0"))
+    reborn.held(1, "10.9.0.100@eth0")
+    for p in (early, again, reborn):
+        p.close()
+
+
+def test_what_was_remembered_is_read_as_it_was(shell):
+    """By a version that knew epochs alone, and after half a write."""
+    for word, epoch in (("", "7"), ("6 c9 1", "7"), ("x y z", "7"), ("7", "7")):
+        subprocess.run(["nsenter", f"--mount={MOUNTS}", "sh", "-c",
+                        f"echo '{word}' >{STATE}/word; echo {epoch} >{STATE}/epoch"], check=True)
+        p = Program(shell, "lease.sh")
+        claim(p.ready.split()[3] == "7", f"'{word}': {p.ready}")
+        p.send(hold(1, 6), hold(2, 7))
+        p.outranked(1, "7 epoch 6 is old")
+        p.line("held 2")
+        p.close()
+
+
+def test_who_does_not_say_its_name_has_no_word(shell):
+    for name in ("$(id)", "c1 c2", "../x", ""):
+        try:
+            Program(shell, "lease.sh", controller=name)
+        except AssertionError as e:
+            claim("ended before" in str(e), str(e))
+        else:
+            raise AssertionError(f"'{name}' was served")
+
+
+def test_only_what_is_held_is_announced(shell):
+    if "busybox" in shell:  # it runs the arping that it has inside
+        return
+    subprocess.run(["nsenter", f"--mount={MOUNTS}", "sh", "-c",
+                    f"printf '#!/bin/sh\\necho \"$@\" >>{STATE}/announced\\n' >{STATE}/arping && "
+                    f"chmod 755 {STATE}/arping && "
+                    "mount --bind /run/ephor/arping $(readlink -f $(command -v arping))"], check=True)
+    p = Program(shell, "lease.sh")
+    p.send(hold(1, 1, "+10.9.0.100@eth0"), "announce 10.9.0.101@eth0", "announce 10.9.0.100@eth0")
+    p.line("held 1")
+
+    def announced():
+        return subprocess.run(["nsenter", f"--mount={MOUNTS}", "cat", STATE + "/announced"],
+                              capture_output=True, text=True, check=False).stdout
+    end = time.monotonic() + 10
+    while announced().count("10.9.0.100") < 2:
+        claim(time.monotonic() < end, f"not announced: {announced()}")
+        time.sleep(0.05)
+    claim("10.9.0.101" not in announced(), "it announced an address that is not here")
+    p.close()
 
 
 def test_a_release_is_not_confirmed_blindly(shell):
@@ -231,7 +342,7 @@ def test_orders_are_dated_and_checked(shell):
     p.send(hold(1, 7))
     p.line("held 1")
     p.close()
-    claim("epoch 1 is old" in order(shell, 1, 12, "true")[0], "an old epoch")
+    claim(order(shell, 1, 12, "true")[0].startswith("outranked 7 epoch 1 is old"), "an old epoch")
     claim("started anew" in order_with_boot(shell), "another boot")
 
 
