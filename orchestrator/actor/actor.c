@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BEAT_MS = 50, TELL_STATUS_MS = 2000, STOP_MS = 200 };
+enum { BEAT_MS = 50, LATE_MS = 250, TELL_STATUS_MS = 2000, STOP_MS = 200 };
 
 struct actor_node *actor_find_node(const struct actor *actor, const char *name)
 {
@@ -145,6 +145,14 @@ static void on_adopted(struct actor *actor, const Ephor__Adopted *adopted)
     ephor__policy__free_unpacked(policy, NULL);
 }
 
+static bool is_doubted(const Ephor__Lead *lead, const char *name)
+{
+    for (size_t i = 0; i < lead->n_doubted; i++)
+        if (strcmp(lead->doubted[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void on_lead(struct actor *actor, const Ephor__Lead *lead)
 {
     bool is_new = lead->leading && (!actor->is_leading || actor->term != lead->term);
@@ -155,6 +163,8 @@ static void on_lead(struct actor *actor, const Ephor__Lead *lead)
         actor->term = lead->term;
     if (is_over)
         nodes_follow(actor);
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        holds_doubt(node, is_doubted(lead, node->name));
     if (!is_new)
         return;
     /* Another controller may have extended any lease until just now: what this one remembers of
@@ -232,6 +242,10 @@ static void on_peer(void *data, Ephor__Role role, uint32_t instance, int fd)
 static void on_beat(void *data)
 {
     struct actor *actor = data;
+    int64_t now_ms = now_mono_ms();
+    if (now_ms - actor->beat_ms > BEAT_MS + LATE_MS)
+        holds_excuse(actor);
+    actor->beat_ms = now_ms;
     holds_check(actor);
     commands_run(actor);
     if (now_mono_ms() - actor->told_status_ms >= TELL_STATUS_MS)

@@ -79,7 +79,6 @@ struct actor_node {
     struct channel *lease;
     struct timer *retry; /* connect again */
     struct timer *beat;  /* the next hold line, or the next question to a warm node */
-    int64_t beat_due_ms;
     int64_t back_off_ms;
     int64_t patience_ms; /* for the first line of the lease channel */
     int64_t since_ms;    /* when the channel began to answer; 0: it does not */
@@ -92,6 +91,7 @@ struct actor_node {
     char held[ACTOR_HELD_MAX][ADDRESS_SIZE + INTERFACE_SIZE];
     size_t held_count;
     int64_t rtt_us;
+    bool is_doubted;         /* the leader cannot work on it */
     uint64_t outranked_term; /* in which the node told us that others have the word */
     int64_t outranked_ms;    /* ... for the first time */
     /* what was reported about it */
@@ -138,6 +138,7 @@ struct actor {
     int64_t fresh_ms;
     int64_t blind_until_ms; /* before it, another one may have extended leases unseen */
     int64_t told_status_ms;
+    int64_t beat_ms; /* when the last one was */
 };
 
 int actor_main(uint32_t instance, int control_fd);
@@ -171,7 +172,9 @@ bool holds_open(struct actor_node *node); /* the lease channel of a ready sessio
 void holds_ask(struct actor_node *node);  /* what time is it there? Needs no authority */
 void holds_arm(struct actor_node *node);  /* the next beat, by its phase */
 void holds_beat(struct actor_node *node); /* a hold line if we may, a question otherwise */
-void holds_check(struct actor *actor);    /* releases that end by time, unreachable holders */
+void holds_doubt(struct actor_node *node, bool is_doubted);
+void holds_excuse(struct actor *actor); /* we were late ourselves: answers lie in the sockets */
+void holds_check(struct actor *actor);  /* releases that end by time, unreachable holders */
 void holds_close(struct actor *actor);
 
 /* commands.c */

@@ -20,12 +20,14 @@
 #include <string.h>
 
 enum {
-    PING_MS = 500,         /* between lines to a node that holds nothing */
-    WARM_MS = 1000,        /* between questions to a node that somebody else leads, and a bit */
-    WARM_SPREAD_MS = 512,  /* ... which differs from node to node */
-    WARM_SILENT_MS = 2500, /* a warm node without an answer for longer: it is cut off */
-    LATE_MS = 250,         /* a beat this late: it was not the node that did not answer */
+    PING_MS = 500,           /* between lines to a node that holds nothing */
+    WARM_MS = 1000,          /* between questions to a node that somebody else leads, and a bit */
+    WARM_SPREAD_MS = 512,    /* ... which differs from node to node */
+    WARM_SILENT_MS = 2000,   /* a warm node without an answer for longer: it is cut off */
+    DOUBTED_SILENT_MS = 400, /* ... that the leader cannot work on */
+    DOUBTED_MS = 300,        /* between questions to such a node */
     LINES_A_LEASE = 5,
+    SILENT_MAX_MS = 1500,
     SILENT_MIN_MS = 1000,  /* without an answer for longer: the node is cut off */
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
     CAP_SLACK_CS = 10,
@@ -100,9 +102,7 @@ static int64_t warm_period_of(const struct actor_node *node)
 
 void holds_arm(struct actor_node *node)
 {
-    int64_t period_ms = node->phase == NODE_OPEN ? period_of(node) : warm_period_of(node);
-    node->beat_due_ms = now_mono_ms() + period_ms;
-    timer_start(node->beat, period_ms, 0);
+    timer_start(node->beat, node->phase == NODE_OPEN ? period_of(node) : warm_period_of(node), 0);
 }
 
 static void send_line(struct actor_node *node, const char *line)
@@ -118,12 +118,27 @@ void holds_ask(struct actor_node *node)
     send_line(node, "clock");
 }
 
+/* A third of a lease: so another controller has the time to go on before the address is gone. */
+static int64_t silent_max_ms(const struct actor_node *node)
+{
+    if (node->phase == NODE_WARM)
+        return node->is_doubted ? DOUBTED_SILENT_MS : WARM_SILENT_MS;
+    int64_t max_ms = lease_of(node) / 3;
+    return max_ms < SILENT_MIN_MS ? SILENT_MIN_MS : max_ms > SILENT_MAX_MS ? SILENT_MAX_MS : max_ms;
+}
+
 static bool is_silent(const struct actor_node *node)
 {
-    int64_t max_ms = node->phase == NODE_WARM ? WARM_SILENT_MS : 2 * period_of(node);
-    if (max_ms < SILENT_MIN_MS)
-        max_ms = SILENT_MIN_MS;
-    return node->sent_ms > 0 && now_mono_ms() - node->sent_ms > max_ms;
+    return (node->phase == NODE_OPEN || node->phase == NODE_WARM) && node->sent_ms > 0 &&
+           now_mono_ms() - node->sent_ms > silent_max_ms(node);
+}
+
+void holds_doubt(struct actor_node *node, bool is_doubted)
+{
+    node->is_doubted = is_doubted;
+    if (is_doubted && node->phase == NODE_WARM && node->sent_ms == 0 &&
+        now_mono_ms() - node->heard_ms > DOUBTED_MS)
+        holds_ask(node);
 }
 
 static void send_hold(struct actor_node *node)
@@ -162,15 +177,10 @@ static void send_hold(struct actor_node *node)
 void holds_beat(struct actor_node *node)
 {
     bool is_open = node->phase == NODE_OPEN;
-    int64_t now_ms = now_mono_ms();
     if (!is_open && node->phase != NODE_WARM)
         return; /* what it waits for has a limit of its own */
-    if (node->sent_ms > 0 && now_ms - node->beat_due_ms > LATE_MS)
-        node->sent_ms = now_ms; /* answers lie in the socket */
     holds_arm(node);
-    if (is_silent(node))
-        node_lost(node, "it does not answer any more");
-    else if (is_open && actor_may_act(node->actor))
+    if (is_open && actor_may_act(node->actor))
         send_hold(node);
     else
         holds_ask(node);
@@ -392,6 +402,17 @@ static void check_release(struct actor *actor, struct owed *owed, int64_t now_ms
         outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_ENDED, "");
 }
 
+static void check_patience(struct actor_node *node, int64_t now_ms)
+{
+    if (now_ms - node->sent_ms <= node->patience_ms)
+        return;
+    node->patience_ms *= 2; /* soon again, since a session is cheap; a slow node gets its time */
+    if (node->patience_ms > node->connect_timeout_ms)
+        node->patience_ms = node->connect_timeout_ms;
+    node->back_off_ms = 0;
+    node_lost(node, "the lease channel does not answer");
+}
+
 void holds_check(struct actor *actor)
 {
     int64_t now_ms = now_mono_ms();
@@ -410,14 +431,17 @@ void holds_check(struct actor *actor)
             announce(node, owed);
     }
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
-        if ((node->phase != NODE_OPENING && node->phase != NODE_ASKING) ||
-            now_ms - node->sent_ms <= node->patience_ms)
-            continue;
-        node->patience_ms *=
-            2; /* soon again, since a session is cheap; a slow node gets its time */
-        if (node->patience_ms > node->connect_timeout_ms)
-            node->patience_ms = node->connect_timeout_ms;
-        node->back_off_ms = 0;
-        node_lost(node, "the lease channel does not answer");
+        if (is_silent(node))
+            node_lost(node, "it does not answer any more");
+        if (node->phase == NODE_OPENING || node->phase == NODE_ASKING)
+            check_patience(node, now_ms);
     }
+}
+
+void holds_excuse(struct actor *actor)
+{
+    int64_t now_ms = now_mono_ms();
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        if (node->sent_ms > 0)
+            node->sent_ms = now_ms;
 }

@@ -120,6 +120,29 @@ void peers_send_orders(struct quorum *q, bool always)
     free(list.pointers);
 }
 
+/* Is the node down, or the leader's way to it? This controller's actor is to find out for itself at
+ * once, before leadership goes to one that is no better. */
+static char **doubted_nodes(const struct quorum *q, size_t *count)
+{
+    struct core *core = q->machine.core;
+    char **names = NULL;
+    *count = 0;
+    if (core == NULL || core->leader == 0 || core->leader == q->seat)
+        return NULL;
+    for (int32_t i = 0; i < core_node_count(core); i++) {
+        struct node *node = core_node(core, i);
+        if (node->reach_by[core->leader - 1] != REACH_DOWN ||
+            node->reach_by[q->seat - 1] != REACH_UP)
+            continue;
+        if (names == NULL)
+            names = calloc((size_t)core_node_count(core), sizeof(*names));
+        if (names == NULL)
+            return NULL;
+        names[(*count)++] = node->name;
+    }
+    return names;
+}
+
 void peers_send_lead(struct quorum *q)
 {
     Ephor__Lead lead = EPHOR__LEAD__INIT;
@@ -128,9 +151,11 @@ void peers_send_lead(struct quorum *q)
     lead.leading = since_ms > 0;
     lead.term = q->term;
     lead.fresh_until_ms = since_ms > 0 ? since_ms + q->fresh_ms : 0;
+    lead.doubted = doubted_nodes(q, &lead.n_doubted);
     m.body_case = EPHOR__MESSAGE__BODY_LEAD;
     m.lead = &lead;
     link_send(q->actor.link, &m, -1);
+    free(lead.doubted);
 }
 
 /* ---------------------------------------------------------------- who looks at what */

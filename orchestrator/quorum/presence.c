@@ -11,7 +11,8 @@
 
 enum {
     ABSENT_MIN_MS = 1000, /* a controller not heard for so long is given up, at least */
-    BETTER_MS = 2000,     /* another one reached more for so long: it gets to lead */
+    BETTER_MS = 800,      /* another one reached more for so long: it gets to lead. Longer than the
+                           * others need to find out that they do not (peers_send_lead) */
     HAND_OVER_AGAIN_MS = 30000,
 };
 

@@ -294,6 +294,7 @@ static void on_beat(void *data)
     quorum_note_leader(q);
     presence_work(q);
     sight_work(q);
+    presence_watch_reach(q);
     peers_send_lead(q);
     q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
@@ -305,7 +306,6 @@ static void on_report(void *data)
     proposals_expire(q);
     cluster_watch(q);
     cluster_work(q);
-    presence_watch_reach(q);
     peers_send_state(q);
 }
 
