@@ -1,0 +1,159 @@
+/* What the actor says and does not say: only a leader that is fresh decides that something was not
+ * done, and of a node only the last word counts. Without nodes, quorum process and loop. */
+#include "orchestrator/actor/actor.h"
+
+#include "orchestrator/base/text.h"
+#include "orchestrator/sys/now.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TERM = 7, FRESH_MS = 60000, LONG_AGO_MS = 10000 };
+
+static struct actor actor;
+static struct actor_node node;
+static struct owed owed;
+
+static void set_up(void)
+{
+    int64_t now_ms = now_mono_ms();
+    memset(&actor, 0, sizeof(actor));
+    memset(&node, 0, sizeof(node));
+    memset(&owed, 0, sizeof(owed));
+    actor.is_leading = true;
+    actor.term = actor.orders_term = TERM;
+    actor.fresh_until_ms = now_ms + FRESH_MS;
+    node.actor = owed.actor = &actor;
+    text_copy(node.name, sizeof(node.name), "n1");
+    text_copy(owed.node, sizeof(owed.node), "n1");
+    text_copy(owed.service, sizeof(owed.service), "web");
+    owed.kind = EPHOR__ORDER_KIND__RESTART;
+    owed.id = 42;
+    owed.since_ms = now_ms;
+    owed.deadline_ms = now_ms + FRESH_MS;
+    actor.nodes = &node;
+    actor.owed = &owed;
+}
+
+static void tear_down(void)
+{
+    outbox_close(&actor);
+}
+
+/* The result of the only report; -1: there is none. */
+static int told(void)
+{
+    if (actor.reports == NULL)
+        return -1;
+    ck_assert_ptr_null(actor.reports->next);
+    ck_assert_int_eq(actor.reports->fact->body_case, EPHOR__FACT__BODY_OUTCOME);
+    ck_assert_uint_eq(actor.reports->fact->outcome->order, owed.id);
+    return (int)actor.reports->fact->outcome->result;
+}
+
+START_TEST(test_only_a_fresh_leader_may_act)
+{
+    ck_assert(actor_may_act(&actor));
+    actor.fresh_until_ms = now_mono_ms();
+    ck_assert(!actor_may_act(&actor));
+    actor.fresh_until_ms = now_mono_ms() + FRESH_MS;
+    actor.is_leading = false;
+    ck_assert(!actor_may_act(&actor));
+    actor.is_leading = true;
+    actor.term = TERM + 1; /* its orders have not come yet: an empty hold line would release all */
+    ck_assert(!actor_may_act(&actor));
+}
+END_TEST
+
+START_TEST(test_what_was_not_done_is_told_by_the_leader_alone)
+{
+    owed.deadline_ms = now_mono_ms() - 1;
+    actor.fresh_until_ms = 0;
+    commands_run(&actor);
+    ck_assert_int_eq(told(), -1);
+    actor.fresh_until_ms = now_mono_ms() + FRESH_MS;
+    commands_run(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_TOO_LATE);
+    commands_run(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_TOO_LATE); /* once */
+}
+END_TEST
+
+START_TEST(test_what_may_have_begun_is_unknown_not_late)
+{
+    owed.deadline_ms = now_mono_ms() - 1;
+    owed.is_sent = true;
+    commands_run(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_UNKNOWN);
+}
+END_TEST
+
+START_TEST(test_a_lost_connection_is_no_outcome)
+{
+    owed.is_sent = true;
+    owed.since_ms = now_mono_ms() - LONG_AGO_MS;
+    owed.lost_ms = now_mono_ms();
+    commands_run(&actor);
+    ck_assert_int_eq(told(), -1); /* the node is asked as soon as it can be */
+    owed.lost_ms = now_mono_ms() - LONG_AGO_MS;
+    commands_run(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_UNKNOWN);
+}
+END_TEST
+
+START_TEST(test_a_node_that_cannot_be_reached_is_told_after_a_while)
+{
+    commands_run(&actor);
+    ck_assert_int_eq(told(), -1);
+    owed.since_ms = now_mono_ms() - LONG_AGO_MS;
+    commands_run(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_UNREACHABLE);
+}
+END_TEST
+
+START_TEST(test_only_the_last_word_on_a_node_waits)
+{
+    outbox_outcome(&actor, &owed, EPHOR__RESULT__RESULT_DONE, "");
+    outbox_reach(&actor, "n1", false, "why");
+    outbox_reach(&actor, "n2", false, "why");
+    outbox_reach(&actor, "n1", true, "");
+    const struct report *first = actor.reports, *second = first->next, *third = second->next;
+    ck_assert_int_eq(first->fact->body_case, EPHOR__FACT__BODY_OUTCOME);
+    ck_assert_str_eq(second->fact->reach->node, "n2");
+    ck_assert_str_eq(third->fact->reach->node, "n1");
+    ck_assert(third->fact->reach->reachable);
+    ck_assert_ptr_null(third->next);
+}
+END_TEST
+
+START_TEST(test_time_in_which_it_slept_is_not_the_nodes_silence)
+{
+    node.sent_ms = now_mono_ms() - LONG_AGO_MS;
+    holds_excuse(&actor);
+    ck_assert_int_ge(node.sent_ms, now_mono_ms() - 1000);
+    node.sent_ms = 0;
+    holds_excuse(&actor);
+    ck_assert_int_eq(node.sent_ms, 0); /* nothing is awaited */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("actor");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, test_only_a_fresh_leader_may_act);
+    tcase_add_test(all, test_what_was_not_done_is_told_by_the_leader_alone);
+    tcase_add_test(all, test_what_may_have_begun_is_unknown_not_late);
+    tcase_add_test(all, test_a_lost_connection_is_no_outcome);
+    tcase_add_test(all, test_a_node_that_cannot_be_reached_is_told_after_a_while);
+    tcase_add_test(all, test_only_the_last_word_on_a_node_waits);
+    tcase_add_test(all, test_time_in_which_it_slept_is_not_the_nodes_silence);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
