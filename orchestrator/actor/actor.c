@@ -106,6 +106,13 @@ static void drop_unlisted(struct actor *actor)
     }
 }
 
+static void beat_open_nodes(struct actor *actor)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
+        if (node->phase == NODE_OPEN)
+            holds_beat(node);
+}
+
 static void on_orders(struct actor *actor, const Ephor__Orders *orders)
 {
     bool is_new_term = actor->orders_term != orders->term;
@@ -123,12 +130,7 @@ static void on_orders(struct actor *actor, const Ephor__Orders *orders)
         owed->acquire = order->acquire;
     }
     drop_unlisted(actor);
-    for (struct actor_node *node = actor->nodes; node != NULL;) {
-        struct actor_node *next = node->next;
-        if (node->phase == NODE_OPEN)
-            holds_beat(node);
-        node = next;
-    }
+    beat_open_nodes(actor);
     commands_run(actor);
 }
 
@@ -157,6 +159,7 @@ static void on_lead(struct actor *actor, const Ephor__Lead *lead)
 {
     bool is_new = lead->leading && (!actor->is_leading || actor->term != lead->term);
     bool is_over = actor->is_leading && !lead->leading;
+    bool may_act = actor_may_act(actor);
     actor->is_leading = lead->leading;
     actor->fresh_until_ms = lead->fresh_until_ms;
     if (lead->leading)
@@ -165,6 +168,8 @@ static void on_lead(struct actor *actor, const Ephor__Lead *lead)
         nodes_follow(actor);
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
         holds_doubt(node, is_doubted(lead, node->name));
+    if (!is_new && !may_act && actor_may_act(actor))
+        beat_open_nodes(actor); /* leases have waited for this */
     if (!is_new)
         return;
     /* Another controller may have extended any lease until just now: what this one remembers of

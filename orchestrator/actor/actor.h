@@ -91,6 +91,7 @@ struct actor_node {
     char held[ACTOR_HELD_MAX][ADDRESS_SIZE + INTERFACE_SIZE];
     size_t held_count;
     int64_t rtt_us;
+    bool is_stale;           /* U is too old to date a lease: the node was asked for the time */
     bool is_doubted;         /* the leader cannot work on it */
     uint64_t outranked_term; /* in which the node told us that others have the word */
     int64_t outranked_ms;    /* ... for the first time */

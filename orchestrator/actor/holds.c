@@ -174,16 +174,25 @@ static void send_hold(struct actor_node *node)
     send_line(node, line);
 }
 
+/* What was heard last is too old to date a lease, since this process slept or the way is slow. */
+static void ask_first(struct actor_node *node)
+{
+    node->is_stale = true;
+    holds_ask(node);
+}
+
 void holds_beat(struct actor_node *node)
 {
     bool is_open = node->phase == NODE_OPEN;
     if (!is_open && node->phase != NODE_WARM)
         return; /* what it waits for has a limit of its own */
     holds_arm(node);
-    if (is_open && actor_may_act(node->actor))
-        send_hold(node);
-    else
+    if (!is_open || !actor_may_act(node->actor))
         holds_ask(node);
+    else if (now_mono_ms() - node->heard_ms > (int64_t)lease_of(node) / 2 && lease_of(node) > 0)
+        ask_first(node);
+    else
+        send_hold(node);
 }
 
 static void announce(struct actor_node *node, struct owed *owed)
@@ -286,6 +295,10 @@ static bool read_clock(struct actor_node *node, char *rest)
     if (node->phase == NODE_OPEN) { /* asked before; what waits for an answer is a hold line */
         if (node->answered_seq == node->seq)
             node->sent_ms = 0;
+        if (node->is_stale) {
+            node->is_stale = false;
+            holds_beat(node);
+        }
         return true;
     }
     if (node->sent_ms > 0)
@@ -310,7 +323,7 @@ static bool read_outranked(struct actor_node *node, char *rest)
     return true;
 }
 
-/* refused SEQ TEXT: an old date, mostly. That mends itself with the next line. */
+/* refused SEQ TEXT: an old date, mostly. The time there mends that. */
 static void read_refused(struct actor_node *node, char *rest)
 {
     char *text = strchr(rest, ' ');
@@ -319,9 +332,15 @@ static void read_refused(struct actor_node *node, char *rest)
         *text++ = '\0';
     if (text_parse_int(rest, 0, INT64_MAX, &seq) && (uint64_t)seq >= node->seq)
         node->sent_ms = 0;
+    node->answered_seq = (uint64_t)seq;
+    if (text != NULL && text_starts_with(text, "too late")) {
+        log_info("lease", "%s got a line too late", node->name);
+        if (node->phase == NODE_OPEN)
+            ask_first(node);
+        return;
+    }
     log_warning("lease", "%s refused a line: %s", node->name, text == NULL ? "" : text);
-    if (text == NULL ||
-        (!text_starts_with(text, "too late") && !text_starts_with(text, "another session")))
+    if (text == NULL || !text_starts_with(text, "another session"))
         refuse_holds(node, NULL, text == NULL ? "refused" : text);
     node_lost(node, text == NULL ? "it refused a line" : text); /* a new session, a new clock */
 }

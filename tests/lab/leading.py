@@ -55,7 +55,7 @@ class Orders:
 
     def __init__(self, lab):
         self.lab = lab
-        self.set_pause(1)
+        self.set_pause(0.6)
         with open(lab.path("n1", "counted-restart"), "w", encoding="utf-8") as f:
             f.write(RESTART)
 
@@ -122,7 +122,7 @@ def orders_in_flight_outlive_the_leader(lab):
         index = orders.order_one(leader)
         wait_for("it was begun", lambda: orders.counted("begin") == 2, 10, 0.02)
         leader.kill()
-        orders.set_pause(1)
+        orders.set_pause(0.6)
         return leader, index, leader.start
 
     def after_it_ended():
@@ -185,8 +185,8 @@ def a_leader_that_was_stopped_does_not_act(lab):
     than a lease, at any moment. Who wakes up composes no line any more; sessions stay."""
     cluster = lab.cluster
     shells = lease_shells(lab)
-    for who, seconds in (("quorum", 0.15), ("actor", 0.15), ("all", 0.15), ("quorum", 1), ("actor", 1),
-                         ("all", 1), ("quorum", 4), ("all", 4)):
+    for who, seconds in (("quorum", 0.15), ("actor", 0.15), ("all", 0.15), ("quorum", 0.7), ("actor", 0.7),
+                         ("all", 0.7), ("quorum", 3.5), ("all", 3.5), ("actor", 3.5)):
         leader = cluster.leader()
         pids = everything_of(leader) if who == "all" else [children(leader)[who]]
         time.sleep(random.uniform(0, 0.6))
@@ -203,8 +203,10 @@ def a_leader_that_was_stopped_does_not_act(lab):
     claim(lease_shells(lab) == shells, f"the shells on n1 were {shells}, are {lease_shells(lab)}")
     claim(not [line for line in cluster.leader().journal() if line["event"] == "decision" and
                "the best fit member" not in line["text"]], "something was decided")
-    _, totals = lab.watched()
-    claim(totals["moves"] == 0 and totals["none_ms"] == 0, f"the address: {totals}")
+    wait_for("the address is there", lambda: lab.has_address(1), 20)
+    changes, totals = lab.watched()  # without its actor a leader extends nothing: one gap, at the end
+    claim(totals["moves"] == 0 and totals["longest_none_ms"] < 3500 and
+          [c["holds"] for c in changes] in ([True], [True, False, True]), f"the address: {changes}")
 
 
 def lease_shells(lab):
@@ -239,11 +241,11 @@ def who_reaches_the_nodes_gets_to_lead(lab):
     claim(not any(line["event"] in ("decision", "order") for line in lines), f"acted: {lines}")
     old.in_log("can work on nodes that this controller cannot: it gets to lead")
     lab.lab("in", old.name, "nft", "delete table inet cut")
-    wait_for("its session is warm again", lambda: len(lease_shells(lab)) == 3, 20)
     lab.lab("cut", 2)  # nobody reaches that one: no reason to change
     wait_for("n2 is out of reach", lambda: any(
         line["event"] == "reach" and line["object"] == "n2" and "cannot" in line["text"]
         for line in new.journal() if line["index"] > lines[-1]["index"]), 10)
     stays("the same one leads", new.leads, 1.5)
+    wait_for("its session is warm again", lambda: len(lease_shells(lab)) == 3, 20)
     changes, totals = lab.watched()
     claim(totals["moves"] == 0 and totals["none_ms"] == 0, f"the address: {totals} {changes}")
