@@ -203,9 +203,11 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
                     f->reach.node);
         return;
     }
-    if (!board_has_seat(seat, effects))
-        return;
-    core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
+    if (seat != 0 || core->is_board_known) { /* before there is a leader, it is just taken */
+        if (!board_has_seat(seat, effects))
+            return;
+        core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
+    }
     if (seat == core->leader)
         reach_set(core, i, reach, f->reach.text, effects);
 }

@@ -175,8 +175,8 @@ static inline void bench_say(struct bench *b, uint32_t controller, uint32_t chec
 
 static inline void bench_reach(struct bench *b, const char *node, bool is_up)
 {
-    bench_take(b,
-               (struct fact){.kind = FACT_REACH, .reach = {0, node, is_up, is_up ? "" : "silent"}});
+    bench_take(b, (struct fact){.kind = FACT_REACH,
+                                .reach = {b->core->leader, node, is_up, is_up ? "" : "silent"}});
 }
 
 /* The newest answers of a controller whose opinion is `state` say something else. */
