@@ -36,9 +36,10 @@ static bool is_on_board(const struct core *core, const Ephor__ClusterMember *mem
            c->votes == (member->kind == EPHOR__MEMBER_KIND__VOTER);
 }
 
+/* Who was added and has never been met is not missed yet. */
 static bool has_seat(const Ephor__ClusterMember *member)
 {
-    return member->seat >= 1 && member->seat <= CONTROLLERS_MAX;
+    return member->seat >= 1 && member->seat <= CONTROLLERS_MAX && member->incarnation != 0;
 }
 
 static bool board_is_true(const struct core *core, const Ephor__Membership *m)
