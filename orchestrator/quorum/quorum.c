@@ -122,9 +122,11 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
     struct quorum *q = data;
     struct errbuf e = {.text = ""};
     if (machine_restore(&q->machine, index, term, bytes, size, &e) == ERR_OK) {
+        stop_if_too_old(q);
+        if (q->is_too_old)
+            return;
         peers_send_policy(q); /* also while running: another controller may send one */
         peers_send_snapshot(q);
-        stop_if_too_old(q);
         offers_propose(q);
         return;
     }

@@ -162,7 +162,9 @@ def an_upgrade_one_by_one(lab):
     cluster.add("c4")
     old.start()
     old.in_log("install the version of the other controllers")
-    claim(not old.json("status").get("services"), "it shows what it cannot follow")
+    wait_for("its status says that it does not work", lambda: any(
+        p["object"] == "quorum" or "quorum process" in p["text"]
+        for p in old.json("status").get("problems", [])))
     old.kill()
     cluster.leader().ctl("cluster", "remove", "c4", "--yes")
 
