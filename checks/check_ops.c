@@ -44,9 +44,26 @@ void check_say(struct check_run *run, Ephor__State state, const char *reason, co
     text_sanitize(o->output, sizeof(o->output), text, strlen(text));
 }
 
+/* Right, but late. */
+static void judge_duration(struct check_run *run)
+{
+    struct observation *o = &run->observation;
+    char took[32], limit[32];
+    size_t used = strcspn(o->output, "\n");
+    if (run->slow_ms == 0 || o->state != EPHOR__STATE__STATE_OK ||
+        o->duration_us <= run->slow_ms * 1000)
+        return;
+    o->state = EPHOR__STATE__STATE_WARNING;
+    text_copy(o->reason, sizeof(o->reason), "slow");
+    text_format(o->output + used, sizeof(o->output) - used, "; it took %s, more than %s",
+                check_format_us(took, sizeof(took), o->duration_us),
+                text_from_duration(limit, sizeof(limit), run->slow_ms));
+}
+
 void check_finish(struct check_run *run)
 {
     run->observation.duration_us = now_mono_us() - run->started_us;
+    judge_duration(run);
     run->cb(run->data, &run->observation);
     run_free(run);
 }
@@ -73,6 +90,7 @@ struct check_run *check_start(struct check_context *context, const Ephor__Check 
         return NULL;
     *run = (struct check_run){.context = context, .cb = cb, .data = data};
     run->started_us = now_mono_us();
+    run->slow_ms = check->slow_ms;
     run->ops = ops_of(check->kind);
     int err;
     if (run->ops == NULL) {

@@ -57,6 +57,7 @@ struct check_run {
     void *data;
     void *impl;
     int64_t started_us;
+    int64_t slow_ms;     /* a good answer that takes longer is a WARNING; 0: never */
     struct timer *later; /* tells an observation that was made inside start */
     struct observation observation;
 };

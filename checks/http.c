@@ -56,8 +56,10 @@ static void say_failed(struct http_run *http, const struct http_answer *answer)
     }
     if (answer->err == ERR_TIMEOUT) {
         text_from_duration(duration, sizeof(duration), http->timeout_ms);
-        text_format(text, sizeof(text), "no answer within %s", duration);
+        text_format(text, sizeof(text), "%s within %s",
+                    answer->is_connected ? "connected, but no answer" : "no answer", duration);
         say = text;
+        reason = answer->is_connected ? "hung" : reason;
     } else if (answer->err == ERR_REFUSED) {
         say = "connection refused";
     }

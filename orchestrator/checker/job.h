@@ -16,6 +16,8 @@ struct job {
     uint8_t state;   /* of the last observation */
     uint8_t verdict; /* of the cluster, as it told last */
     bool has_verdict;
+    Ephor__Cause cause;      /* of the last observation */
+    Ephor__Cause told_cause; /* of the one that was told last */
     uint8_t rank, seers; /* its place among the controllers that run this check */
     int64_t started_wall_ms, since_wall_ms;
     uint64_t runs, runs_by_state[4], timeouts;

@@ -22,6 +22,7 @@ static void keep_text(struct job *job, const struct observation *o)
 void job_tell_opinion(struct job *job)
 {
     job->since_wall_ms = now_wall_ms();
+    job->told_cause = job->report.cause;
     job->report.state = (Ephor__State)job->opinion.state;
     job->report.attempts = 0;
     reporter_add(job->jobs->reporter, &job->report);
@@ -41,6 +42,7 @@ static void tell_doubt(struct job *job, const struct observation *o)
     if (attempts == job->report.attempts)
         return;
     keep_text(job, o);
+    job->told_cause = job->report.cause;
     job->report.state = (Ephor__State)job->opinion.state;
     job->report.suspect = (Ephor__State)job->state;
     job->report.attempts = attempts;
@@ -49,13 +51,25 @@ static void tell_doubt(struct job *job, const struct observation *o)
               attempts, job->state, job->report.text);
 }
 
+/* It is as bad as before, but in another way, twice in a row. */
+static void tell_cause(struct job *job, const struct observation *o, Ephor__Cause cause_before)
+{
+    if (job->opinion.attempt > 0 || !job->opinion.is_known || job->cause == job->told_cause ||
+        job->cause != cause_before || job->report.attempts > 0)
+        return;
+    keep_text(job, o);
+    job->report.cause = job->told_cause = job->cause;
+    reporter_add(job->jobs->reporter, &job->report);
+}
+
 static void learn(struct job *job, const struct observation *o)
 {
-    job->report.cause = cause_of(o);
+    Ephor__Cause cause_before = job->cause;
+    job->cause = job->report.cause = cause_of(o);
     job->state = (uint8_t)o->state;
     job->runs++;
     job->runs_by_state[job->state]++;
-    if (strcmp(o->reason, "timeout") == 0)
+    if (strcmp(o->reason, "timeout") == 0 || strcmp(o->reason, "hung") == 0)
         job->timeouts++;
     if (opinion_observe(&job->opinion, job->state, job->check->fall, job->check->rise) ||
         job_agrees(job)) {
@@ -63,6 +77,7 @@ static void learn(struct job *job, const struct observation *o)
         job_tell_opinion(job);
     } else {
         tell_doubt(job, o);
+        tell_cause(job, o, cause_before);
     }
     job_write_observation(job, o);
 }

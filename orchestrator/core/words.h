@@ -19,7 +19,8 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
     X(SLOW, "slow", "the answer was right, and late")                           \
     X(NAME, "name", "its name does not resolve")                                \
     X(CERTIFICATE, "certificate", "its certificate is not valid, or ends soon") \
-    X(LOCAL, "local", "the controller could not ask: its own trouble")
+    X(LOCAL, "local", "the controller could not ask: its own trouble")          \
+    X(LOSS, "loss", "some of what was sent came back, and some did not")
 
 /* How many of the controllers able to see a check must agree that it is down. */
 enum agree { AGREE_MAJORITY, AGREE_ALL, AGREE_ANY, AGREE_NUMBER };

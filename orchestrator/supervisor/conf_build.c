@@ -114,6 +114,7 @@ static Ephor__Check *build_check(struct build *build, const struct conf_value *f
     check->scope = (Ephor__Scope)conf_setting_choice(&scope, "scope");
     check->interval_ms = conf_setting_u32(&scope, "interval");
     check->timeout_ms = conf_setting_u32(&scope, "timeout");
+    check->slow_ms = conf_setting_u32(&scope, "slow");
     check->retry_ms = conf_setting_u32(&scope, "retry");
     if (check->retry_ms > check->interval_ms)
         check->retry_ms = check->interval_ms;

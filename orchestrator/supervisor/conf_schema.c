@@ -167,6 +167,8 @@ const struct conf_row conf_rows[] = {
              .help = "From one run to the next. A check never overlaps itself."),
     DURATION("checks.*.timeout", 10 * MS, HOUR, .flags = CONF_IN_DEFAULTS, .fallback = "\"5s\"",
              .help = "A run that takes longer is ended. It may exceed the interval."),
+    DURATION("checks.*.slow", 0, HOUR, .flags = CONF_IN_DEFAULTS, .fallback = "\"0s\"",
+             .help = "A good answer that took longer is WARNING. 0s: never."),
     DURATION("checks.*.retry", 50 * MS, DAY, .flags = CONF_IN_DEFAULTS, .fallback = "\"500ms\"",
              .help = "From one run to the next while its answers contradict what was thought; "
                      "never more than the interval."),

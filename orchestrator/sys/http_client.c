@@ -115,6 +115,15 @@ static void fill_times(CURL *easy, struct http_answer *answer)
     answer->first_byte_us = first_us > ready_us ? first_us - ready_us : 0;
 }
 
+/* curl's time of connecting is set only after TLS. A kept connection may be dead. */
+static bool is_newly_connected(CURL *easy)
+{
+    long connections = 0, local_port = 0;
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
+    curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+    return connections > 0 && local_port > 0;
+}
+
 /* "Expire date:Nov 24 00:00:00 2026 GMT" of the server's own certificate, the first one. */
 static int64_t certificate_end_ms(CURL *easy)
 {
@@ -146,6 +155,7 @@ static void finish(struct http_call *call, CURLcode code)
     answer.body_size = call->body.size;
     answer.is_body_cut = call->is_body_cut;
     fill_times(call->easy, &answer);
+    answer.is_connected = is_newly_connected(call->easy);
     answer.certificate_end_ms = certificate_end_ms(call->easy);
     curl_multi_remove_handle(call->client->multi, call->easy);
     call->cb(call->data, &answer);

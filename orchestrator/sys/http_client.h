@@ -39,6 +39,7 @@ struct http_answer {
     const char *body; /* NUL-terminated; may hold other NULs */
     size_t body_size;
     bool is_body_cut;
+    bool is_connected; /* somebody accepted the connection, made for this call */
     int64_t resolve_us, connect_us, tls_us, first_byte_us, total_us; /* each step by itself */
     int64_t certificate_end_ms;                                      /* wall clock; 0 = unknown */
 };

@@ -238,7 +238,7 @@ struct made { /* one check of a policy: a plugin that looks for a file of its na
 
 /* exit 0 while the file named after the check exists, 2 otherwise */
 static char file_test[] = "[ -e \"$0/$1\" ] && { echo \"$1 is there | n=1\"; exit 0; }; "
-                          "echo \"$1 is gone\"; exit 2";
+                          "echo \"$1 is gone$(cat \"$0/$1-why\" 2>&-)\"; exit 2";
 
 static void fill_check(Ephor__Check *check, char **argv, const struct made *made)
 {
@@ -343,6 +343,11 @@ static void go_on(int64_t ms)
 {
     int64_t until_ms = now_mono_ms() + ms;
     ck_assert(wait_until(t.loop, is_later, &until_ms, ms + 1000));
+}
+
+static bool has_cause(void *data)
+{
+    return t.seen[0].cause == *(Ephor__Cause *)data;
 }
 
 static const struct made two[] = {{"a", 200, NULL}, {"b", 200, NULL}};

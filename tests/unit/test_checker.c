@@ -35,6 +35,25 @@ START_TEST(opinions_follow_the_target)
 }
 END_TEST
 
+/* A dead node comes back without its service: as critical as before, in another way. */
+START_TEST(another_cause_is_told_although_the_opinion_stays)
+{
+    Ephor__Cause wanted = EPHOR__CAUSE__CAUSE_REFUSED;
+    char path[128];
+    adopt(POLICY_A, two, 2);
+    WAIT_OPINION(0, CRITICAL);
+    ck_assert_int_eq(t.seen[0].cause, EPHOR__CAUSE__CAUSE_WRONG);
+    snprintf(path, sizeof(path), "%s/a-why", dir);
+    FILE *f = fopen(path, "we");
+    fputs(": connection refused", f);
+    fclose(f);
+    ck_assert(wait_until(t.loop, has_cause, &wanted, 8000));
+    ck_assert_int_eq(t.seen[0].state, EPHOR__STATE__STATE_CRITICAL);
+    ck_assert_str_eq(t.seen[0].text, "a is gone: connection refused");
+    ck_assert_int_eq(t.seen[0].count, 2); /* once for each */
+}
+END_TEST
+
 START_TEST(refused_proposals_are_sent_again)
 {
     touch("a");
@@ -484,6 +503,7 @@ int main(void)
     tcase_add_test(tests, alone_there_is_nobody_to_tell_doubts);
     tcase_add_test(tests, a_doubt_of_others_makes_it_look_at_once);
     tcase_add_test(tests, what_others_look_at_does_not_run_here);
+    tcase_add_test(tests, another_cause_is_told_although_the_opinion_stays);
     tcase_add_test(tests, refused_proposals_are_sent_again);
     tcase_add_test(tests, change_while_under_way_is_sent_after_the_answer);
     tcase_add_test(tests, new_link_gets_every_known_opinion);

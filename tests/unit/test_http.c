@@ -1,5 +1,6 @@
 /* HTTP checks against a real nginx on loopback that the test starts, with and without TLS, and
  * against sockets that misbehave. Skipped with a word when nginx or openssl is not installed. */
+#include "checks/cause.h"
 #include "checks/perfdata.h"
 #include "tests/unit/observe_fixture.h"
 
@@ -54,6 +55,7 @@ static void write_config(void)
             "  location = /move { return 301 http://127.0.0.1:1/; }\n"
             "  location = /host { return 200 'host=$http_host'; }\n"
             "  location = /close { return 444; }\n"
+            "  location = /slow { root %s; limit_rate 100; }\n"
             "  location = /big { root %s; }\n"
             "}\n"
             "server { listen 127.0.0.1:%u ssl; ssl_certificate %s/a.pem;\n"
@@ -61,8 +63,8 @@ static void write_config(void)
             "server { listen 127.0.0.1:%u ssl; ssl_certificate %s/b.pem;\n"
             "  ssl_certificate_key %s/b.key; location / { return 200 'b'; } }\n"
             "}\n",
-            dir, dir, dir, dir, dir, dir, dir, (unsigned)port, dir, (unsigned)tls_port, dir, dir,
-            (unsigned)strange_tls_port, dir, dir);
+            dir, dir, dir, dir, dir, dir, dir, (unsigned)port, dir, dir, (unsigned)tls_port, dir,
+            dir, (unsigned)strange_tls_port, dir, dir);
     fclose(f);
 }
 
@@ -89,6 +91,8 @@ static void start_nginx(void)
     make_certificate("a", "www.example.org", 30);
     make_certificate("b", "other.example.org", 5);
     snprintf(command, sizeof(command), "head -c 200000 /dev/zero | tr '\\0' z > %s/big", dir);
+    run_shell(command);
+    snprintf(command, sizeof(command), "head -c 150 /dev/zero | tr '\\0' z > %s/slow", dir);
     run_shell(command);
     write_config();
     nginx = fork();
@@ -238,12 +242,55 @@ START_TEST(silent_server_times_out)
     Ephor__Check check = check_of("http", silent, "/");
     check.timeout_ms = 300;
     const struct observation *o = observe(&t, &check);
-    ASSERT_OBSERVED(o, CRITICAL, "timeout", "no answer within 300ms");
+    ASSERT_OBSERVED(o, CRITICAL, "hung", "connected, but no answer within 300ms");
+    ck_assert_int_eq(cause_of(o), EPHOR__CAUSE__CAUSE_HUNG);
     ck_assert_int_lt(o->duration_us, 1500000);
     check = check_of("https", silent, "/");
     check.timeout_ms = 300;
-    ASSERT_OBSERVED(observe(&t, &check), CRITICAL, "timeout", "no answer within 300ms");
+    ASSERT_OBSERVED(observe(&t, &check), CRITICAL, "hung", "connected, but no answer");
     close(fd);
+}
+END_TEST
+
+/* A listener whose backlog is full: nobody accepts, so that it is silent and not hung. */
+START_TEST(without_a_connection_it_is_silent)
+{
+    uint16_t full;
+    int fd = listen_anywhere(&full);
+    int waiting[8];
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(full), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    ck_assert_int_eq(listen(fd, 0), 0);
+    for (int i = 0; i < 8; i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(waiting[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    Ephor__Check check = check_of("http", full, "/");
+    check.timeout_ms = 300;
+    const struct observation *o = observe(&t, &check);
+    ASSERT_OBSERVED(o, CRITICAL, "timeout", "no answer within 300ms");
+    ck_assert_int_eq(cause_of(o), EPHOR__CAUSE__CAUSE_SILENT);
+    for (int i = 0; i < 8; i++)
+        close(waiting[i]);
+    close(fd);
+}
+END_TEST
+
+/* nginx sends 100 bytes of it, and the rest a second later. */
+START_TEST(slow_answers_are_a_warning)
+{
+    Ephor__Check check = check_of("http", port, "/");
+    check.slow_ms = 60000;
+    ASSERT_OBSERVED(observe(&t, &check), OK, "", "HTTP 200 in");
+    check = check_of("http", port, "/slow");
+    check.slow_ms = 100;
+    check.timeout_ms = 15000;
+    const struct observation *o = observe(&t, &check);
+    ASSERT_OBSERVED(o, WARNING, "slow", "more than 100ms");
+    ck_assert_int_eq(cause_of(o), EPHOR__CAUSE__CAUSE_SLOW);
+    check = check_of("http", port, "/bad"); /* what is wrong is not slow */
+    check.slow_ms = 1;
+    ASSERT_OBSERVED(observe(&t, &check), CRITICAL, "status", "HTTP 502");
 }
 END_TEST
 
@@ -436,6 +483,8 @@ int main(void)
     tcase_add_test(tests, virtual_host);
     tcase_add_test(tests, connection_refused_or_closed);
     tcase_add_test(tests, silent_server_times_out);
+    tcase_add_test(tests, without_a_connection_it_is_silent);
+    tcase_add_test(tests, slow_answers_are_a_warning);
     tcase_add_test(tests, tls_is_verified);
     tcase_add_test(tests, certificate_age);
     tcase_add_test(tests, connections_are_reused_only_on_request);

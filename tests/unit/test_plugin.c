@@ -1,5 +1,7 @@
 /* Plugins: good ones, Debian's, and every way to misbehave. */
+#include "checks/cause.h"
 #include "checks/perfdata.h"
+#include "orchestrator/base/text.h"
 #include "tests/unit/observe_fixture.h"
 
 #include <stdio.h>
@@ -187,6 +189,57 @@ static void assert_perfdata(const struct observation *o, int wanted)
 
 #define NAGIOS "/usr/lib/nagios/plugins/"
 
+/* What plugins of Debian 12 print, word for word. */
+START_TEST(causes_from_what_plugins_print)
+{
+    static const struct {
+        Ephor__State state;
+        const char *reason, *output;
+        Ephor__Cause cause;
+    } cases[] = {
+        {0, "", "PING OK - Packet loss = 0%, RTA = 0.04 ms", EPHOR__CAUSE__CAUSE_NONE},
+        {2, "", "connect to address 127.0.0.1 and port 1: Connection refused",
+         EPHOR__CAUSE__CAUSE_REFUSED},
+        {2, "", "connect to address 10.0.0.9 and port 1: No route to host",
+         EPHOR__CAUSE__CAUSE_UNREACHABLE},
+        {2, "", "CRITICAL - Host Unreachable (10.0.0.9)", EPHOR__CAUSE__CAUSE_UNREACHABLE},
+        {2, "", "PING CRITICAL - Packet loss = 100%", EPHOR__CAUSE__CAUSE_SILENT},
+        {2, "", "CRITICAL - 10.0.0.9: rta nan, lost 100%", EPHOR__CAUSE__CAUSE_SILENT},
+        {1, "", "PING WARNING - Packet loss = 40%, RTA = 0.04 ms", EPHOR__CAUSE__CAUSE_LOSS},
+        {1, "", "PING WARNING - Packet loss = 0%, RTA = 612.4 ms", EPHOR__CAUSE__CAUSE_SLOW},
+        {2, "", "CRITICAL - Socket timeout after 10 seconds", EPHOR__CAUSE__CAUSE_SILENT},
+        {2, "timeout", "no answer within 10s: SSH OK - certificate", EPHOR__CAUSE__CAUSE_SILENT},
+        {2, "", "TCP CRITICAL - Invalid hostname, address or socket: nosuch",
+         EPHOR__CAUSE__CAUSE_NAME},
+        {3, "", "Name or service not known", EPHOR__CAUSE__CAUSE_NAME},
+        {2, "", "CRITICAL - Certificate 'a' expired on 2026-11-01 10:00 +0000.",
+         EPHOR__CAUSE__CAUSE_CERTIFICATE},
+        {1, "", "HTTP WARNING: HTTP/1.1 200 OK - 230 bytes in 2.345 second response time",
+         EPHOR__CAUSE__CAUSE_SLOW},
+        {2, "",
+         "HTTP CRITICAL: HTTP/1.1 500 Internal Server Error - 9 bytes in 0.001 second "
+         "response time",
+         EPHOR__CAUSE__CAUSE_WRONG},
+        {2, "",
+         "HTTP CRITICAL: HTTP/1.1 200 OK - string 'x' not found on 'http://a/' - 9 bytes in "
+         "0.001 second response time",
+         EPHOR__CAUSE__CAUSE_WRONG},
+        {1, "", "TCP WARNING - 1.023 second response time on 10.0.0.1 port 80",
+         EPHOR__CAUSE__CAUSE_SLOW},
+        {2, "", "CRITICAL - load average: 90.1\nConnection refused", EPHOR__CAUSE__CAUSE_WRONG},
+        {2, "body", "HTTP 200, but 'refused' is not in the body", EPHOR__CAUSE__CAUSE_WRONG},
+        {3, "not-found", "no such program", EPHOR__CAUSE__CAUSE_LOCAL},
+        {3, "", "UNKNOWN: usage", EPHOR__CAUSE__CAUSE_WRONG},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct observation o = {.state = cases[i].state};
+        text_copy(o.reason, sizeof(o.reason), cases[i].reason);
+        text_copy(o.output, sizeof(o.output), cases[i].output);
+        ck_assert_msg(cause_of(&o) == cases[i].cause, "'%s' is cause %d", o.output, cause_of(&o));
+    }
+}
+END_TEST
+
 START_TEST(debian_plugins_run_unchanged)
 {
     if (access(NAGIOS "check_load", X_OK) != 0) {
@@ -237,6 +290,7 @@ int main(void)
     tcase_add_test(tests, grandchild_that_holds_the_pipe);
     tcase_add_test(tests, cancel_comes_back_once);
     tcase_add_test(tests, unknown_kind_is_told);
+    tcase_add_test(tests, causes_from_what_plugins_print);
     tcase_add_test(tests, debian_plugins_run_unchanged);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

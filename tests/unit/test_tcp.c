@@ -1,4 +1,5 @@
 /* TCP checks: connected, refused, no answer, names. */
+#include "checks/cause.h"
 #include "tests/unit/observe_fixture.h"
 
 #include <sched.h>
@@ -41,6 +42,7 @@ START_TEST(closed_port_is_refused)
 {
     ASSERT_OBSERVED(ask("127.0.0.1", free_port(), 1000), CRITICAL, "refused",
                     "connection refused, port");
+    ck_assert_int_eq(cause_of(&t.seen.o), EPHOR__CAUSE__CAUSE_REFUSED);
     ASSERT_OBSERVED(ask("::1", free_port(), 1000), CRITICAL, "refused", "connection refused");
 }
 END_TEST
@@ -60,6 +62,7 @@ START_TEST(silent_port_times_out)
     }
     const struct observation *o = ask("127.0.0.1", port, 300);
     ASSERT_OBSERVED(o, CRITICAL, "timeout", "no answer within 300ms");
+    ck_assert_int_eq(cause_of(o), EPHOR__CAUSE__CAUSE_SILENT);
     ck_assert_int_ge(o->duration_us, 299000);
     ck_assert_int_lt(o->duration_us, 1500000);
     for (int i = 0; i < 8; i++)
