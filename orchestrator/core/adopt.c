@@ -50,6 +50,7 @@ static void carry_nodes(struct core *fresh, const struct core *old)
         struct node policy = *to;
         *to = *core_node(old, o);
         memcpy(to->address, policy.address, sizeof(to->address));
+        memcpy(to->parents, policy.parents, sizeof(to->parents));
         if (to->is_local != policy.is_local ||
             strcmp(core_node(old, o)->address, policy.address) != 0) {
             to->reach = REACH_UNKNOWN; /* another machine, perhaps */

@@ -38,6 +38,9 @@ struct core *core_init(void *block, const struct core_shape *shape)
     core->shape = *shape;
     lay_out(core, shape);
     core->rules = 1;
+    for (int32_t i = 0; i < core_node_count(core); i++)
+        for (int p = 0; p < PARENTS_MAX; p++)
+            core_node(core, i)->parents[p] = NONE;
     for (int32_t i = 0; i < core_service_count(core); i++) {
         struct service *s = core_service(core, i);
         s->active = s->from = s->target = s->better = NONE;

@@ -56,6 +56,7 @@ struct node {
     char name[NAME_SIZE];
     char address[TEXT_SIZE];
     bool is_local;
+    int32_t parents[PARENTS_MAX]; /* nodes through which it is reached; NONE ends */
     /* state */
     uint8_t state; /* verdict of its node checks; OK when it has none */
     uint8_t told;  /* the last verdict that the journal tells */

@@ -21,6 +21,9 @@
 #ifndef CONTROLLERS_MAX
 #define CONTROLLERS_MAX 9 /* controller ids are 1 to 9; at most 7 of them vote */
 #endif
+#ifndef PARENTS_MAX
+#define PARENTS_MAX 4 /* a machine hangs on two switches, perhaps on a host or two */
+#endif
 #ifndef VANTAGE_NAMES_MAX
 #define VANTAGE_NAMES_MAX 32 /* controllers that `vantage` lists of one policy may name */
 #endif

@@ -58,6 +58,20 @@ static int check_names(const Ephor__Policy *p, struct errbuf *e)
     return err;
 }
 
+/* A circle would do no harm: nobody follows them further than one step. */
+static int check_parents(const Ephor__Policy *p, struct errbuf *e)
+{
+    for (size_t i = 0; i < p->n_nodes; i++) {
+        const Ephor__Node *node = p->nodes[i];
+        if (node->n_parents > PARENTS_MAX)
+            return err_set(e, ERR_LIMIT, "node %s: more than %d parents", node->name, PARENTS_MAX);
+        for (size_t k = 0; k < node->n_parents; k++)
+            if (node->parents[k] >= p->n_nodes)
+                return err_set(e, ERR_INVALID, "node %s: a parent is no node", node->name);
+    }
+    return ERR_OK;
+}
+
 static int check_services(const Ephor__Policy *p, struct errbuf *e)
 {
     uint32_t last = 0;
@@ -142,7 +156,9 @@ int policy_validate(const Ephor__Policy *p, struct errbuf *e)
             strlen(v->interface) >= INTERFACE_SIZE || v->lease_ms == 0)
             return err_set(e, ERR_INVALID, "VIP %s is not whole", v->name);
     }
-    int err = check_services(p, e);
+    int err = check_parents(p, e);
+    if (err == ERR_OK)
+        err = check_services(p, e);
     if (err == ERR_OK)
         err = check_checks(p, e);
     return err != ERR_OK ? err : check_names(p, e);
@@ -227,6 +243,8 @@ void policy_fill(const Ephor__Policy *p, struct core *core)
         text_copy(to->name, sizeof(to->name), p->nodes[i]->name);
         text_copy(to->address, sizeof(to->address), p->nodes[i]->address);
         to->is_local = p->nodes[i]->transport == EPHOR__TRANSPORT__LOCAL;
+        for (size_t k = 0; k < p->nodes[i]->n_parents; k++)
+            to->parents[k] = (int32_t)p->nodes[i]->parents[k];
     }
     for (size_t i = 0; i < p->n_services; i++)
         fill_service(p->services[i], core_service(core, (int32_t)i));

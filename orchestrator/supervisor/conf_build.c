@@ -59,6 +59,18 @@ static Ephor__Node *build_node(struct build *build, const struct conf_value *fro
     return node;
 }
 
+/* When all nodes are there, for a parent may stand behind its child. */
+static void fill_parents(struct build *build, const struct conf_value *from)
+{
+    Ephor__Node *node = build->policy->nodes[from->order];
+    const struct conf_value *names = conf_value_child(from, "parents");
+    if (count_of(names) == 0)
+        return;
+    node->parents = conf_arena_take(build->arena, names->count * sizeof(node->parents[0]));
+    CONF_EACH_TEXT(name, names)
+    node->parents[node->n_parents++] = conf_value_child(build->nodes, name->text)->order;
+}
+
 /* ---------------------------------------------------------------- checks */
 
 static void fill_agree(Ephor__Check *check, const char *text)
@@ -367,6 +379,8 @@ void conf_build_policy(struct conf_issues *issues, struct conf *conf)
     policy->checks = take_array(&build, checks);
     CONF_EACH_GROUP(node, build.nodes)
     policy->nodes[policy->n_nodes++] = build_node(&build, node);
+    CONF_EACH_GROUP(node, build.nodes)
+    fill_parents(&build, node);
     CONF_EACH_GROUP(vip, build.vips)
     policy->vips[policy->n_vips++] = build_vip(&build, vip);
     CONF_EACH_GROUP(service, services)

@@ -18,6 +18,7 @@ struct rules {
     struct conf_doc *doc;
     struct conf_value *nodes, *checks, *vips, *services; /* the maps; NULL: none */
     bool *node_used, *check_used;                        /* by order in the map */
+    bool *node_seen;                                     /* scratch of leads_to */
     const struct conf_value **vip_owner;                 /* services */
     uint64_t instances;
     uint32_t election_ms, heartbeat_ms;
@@ -134,8 +135,45 @@ struct conf_scope conf_scope_ssh(const struct conf_doc *doc, const struct conf_v
     return scope;
 }
 
+/* Does the way up from `at` lead to `node`? */
+static bool leads_to(const struct rules *rules, const struct conf_value *at,
+                     const struct conf_value *node)
+{
+    const struct conf_value *names = array_of(at, "parents");
+    if (rules->node_seen[at->order])
+        return false;
+    rules->node_seen[at->order] = true;
+    CONF_EACH_TEXT(name, names)
+    {
+        const struct conf_value *parent = conf_value_child(rules->nodes, name->text);
+        if (parent != NULL && (parent == node || leads_to(rules, parent, node)))
+            return true;
+    }
+    return false;
+}
+
+static void check_parents(struct rules *rules, struct conf_value *node)
+{
+    const struct conf_value *names = array_of(node, "parents");
+    CONF_EACH_TEXT(name, names)
+    {
+        const struct conf_value *parent = refer(rules, name, rules->nodes, "node");
+        if (parent == NULL || is_repeated(rules, names, name))
+            continue;
+        rules->node_used[parent->order] = true;
+        memset(rules->node_seen, 0, count_of(rules->nodes));
+        if (parent == node)
+            conf_issue(rules->issues, name, NULL, "a node is not its own parent");
+        else if (leads_to(rules, parent, node))
+            conf_issue(rules->issues, name, NULL,
+                       "a circle: '%s' is itself reached through '%s'; take one of the two out",
+                       parent->name, node->name);
+    }
+}
+
 static void check_node(struct rules *rules, struct conf_value *node)
 {
+    check_parents(rules, node);
     const struct conf_value *names = array_of(node, "checks");
     struct conf_value *ssh = conf_value_child(node, "ssh");
     if (ssh != NULL && conf_node_is_local(rules->doc, node))
@@ -352,6 +390,7 @@ void conf_rules(struct conf_issues *issues, struct conf_doc *doc, unsigned flags
                           .services = conf_doc_map(doc, "services")};
     uint32_t nodes = count_of(rules.nodes);
     rules.node_used = conf_arena_take(arena, nodes + 1);
+    rules.node_seen = conf_arena_take(arena, nodes + 1);
     rules.check_used = conf_arena_take(arena, count_of(rules.checks) + 1);
     rules.vip_owner = conf_arena_take(arena, (count_of(rules.vips) + 1) * sizeof(*rules.vip_owner));
     const struct conf_value **seen = conf_arena_take(arena, (nodes + 1) * sizeof(*seen));

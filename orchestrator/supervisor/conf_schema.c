@@ -157,6 +157,9 @@ const struct conf_row conf_rows[] = {
     GROUP("nodes.*.ssh", .like = "ssh", .help = "How this node is reached, if not as in ssh."),
     ARRAY("nodes.*.checks", NAME, ENTRIES_MAX, .fallback = "[]",
           .help = "Checks of the node, with scope node."),
+    ARRAY("nodes.*.parents", NAME, PARENTS_MAX, .fallback = "[]",
+          .help = "Nodes (switches, routers, hosts) through which it is reached. While all of them "
+                  "are down, so is the way to it."),
 
     MAP("checks", .help = "What to look at, by name. Services and nodes say which apply to them."),
     CHOICE("checks.*.type", "plugin|tcp|http", .fallback = "\"plugin\"",

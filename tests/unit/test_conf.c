@@ -4,9 +4,10 @@
 #include "orchestrator/base/text.h"
 #include "tests/unit/conf_fixture.h"
 
-#define NODES         \
-    "name = \"t\";\n" \
-    "nodes : { a : { address = \"10.0.0.1\"; }; b : { address = \"fd00::2\"; }; };\n"
+#define NODES                                                                          \
+    "name = \"t\";\n"                                                                  \
+    "nodes : { a : { address = \"10.0.0.1\"; parents = [ \"b\" ]; }; b : { address = " \
+    "\"fd00::2\"; }; };\n"
 
 static struct conf_test t;
 
@@ -146,6 +147,9 @@ START_TEST(settings_come_from_the_object_then_defaults_then_schema)
     const Ephor__Policy *p = conf_policy(t.conf);
     ck_assert_str_eq(p->vips[0]->address, "10.0.0.9");
     ck_assert_str_eq(p->vips[1]->address, "fd00::9");
+    ck_assert_uint_eq(p->nodes[0]->n_parents, 1);
+    ck_assert_uint_eq(p->nodes[0]->parents[0], 1); /* it stands behind its child */
+    ck_assert_uint_eq(p->nodes[1]->n_parents, 0);
     ck_assert_uint_eq(p->vips[0]->lease_ms, 4000);
     ck_assert_uint_eq(p->vips[1]->lease_ms, 60000);
     ck_assert_uint_eq(p->vips[1]->service, 0);

@@ -275,6 +275,9 @@ START_TEST(test_policies_that_are_not_whole_are_refused)
     check_policy_refused("member 1 names no service or node");
     parts.check[1].target = 2;
     check_policy_refused("check web/n2/http has no target");
+    parts.node[1].n_parents = 1;
+    parts.node[1].parents = &(uint32_t){2};
+    check_policy_refused("node n2: a parent is no node");
     parts.service.moves_max = BUDGET_MAX + 1;
     check_policy_refused("budgets end at 8");
     parts.node[0].name = "";
