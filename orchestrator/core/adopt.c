@@ -5,6 +5,7 @@
 
 #include "orchestrator/base/contract.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/diagnose.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
 #include "orchestrator/core/stale.h"
@@ -281,5 +282,6 @@ bool core_adopt(struct core *fresh, const struct core *old, uint64_t index, int6
     stale_link(fresh);
     verdict_refresh(fresh, effects);
     recovery_settle(fresh, effects);
+    diagnose_tell(fresh, core_is_gathered(fresh, NULL, NULL) ? effects : NULL);
     return true;
 }

@@ -208,6 +208,7 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
             return;
         core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
     }
+    core_node(core, i)->is_to_diagnose = true;
     if (seat == core->leader)
         reach_set(core, i, reach, f->reach.text, effects);
 }

@@ -30,6 +30,16 @@ struct opinion { /* of one controller about one check */
     uint8_t cause;    /* enum cause, of the newest answer that was told */
 };
 
+struct answers { /* to one check, as bits of seats: scratch of survey.c, no state */
+    uint16_t known, lost, name, local;
+};
+
+struct dissent {          /* of a controller from the others: scratch of survey.c, no state */
+    int32_t asked;        /* checks that others look at, too */
+    int32_t lost;         /* of these: silent or unreachable from here only */
+    int32_t local, name;  /* could not be asked, or whose name does not resolve, from here only */
+};
+
 struct check {
     char id[ID_SIZE];
     char name[NAME_SIZE];
@@ -50,6 +60,7 @@ struct check {
     int64_t since_ms;     /* of the verdict */
     char text[TEXT_SIZE]; /* evidence: the newest opinion's text */
     int32_t next;         /* scratch: the next check of the same target */
+    struct answers answers;
 };
 
 struct node {
@@ -71,6 +82,8 @@ struct node {
     char maintenance_reason[TEXT_SIZE];
     int64_t failed_ms; /* scratch: when something that should run on it failed last; 0: never */
     int32_t checks, members; /* scratch: the first of each */
+    uint8_t diagnosis;       /* scratch of diagnose.c: what the journal tells as long as it lasts */
+    bool is_to_diagnose;     /* something was seen of it in this step */
 };
 
 struct budget { /* the newest times at which something was done */
@@ -167,6 +180,8 @@ struct controller_state {
     bool is_not_calm; /* it lagged: it does not act, and its opinions do not count */
     char sight_reason[TEXT_SIZE];
     char reason[TEXT_SIZE]; /* why it is not calm */
+    struct dissent dissent;
+    uint8_t diagnosis; /* as in struct node */
 };
 
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
@@ -197,6 +212,7 @@ struct core {
     bool is_stale, is_many_stale;
     uint32_t many_failed, many_nodes;
     int64_t many_until_ms; /* 0: they did not */
+    uint8_t diagnosis;     /* as in struct node */
     size_t service_offset, member_offset, check_offset, vip_offset, node_offset;
     size_t name_offset; /* of the tables by which names are found; see names.h */
     bool has_names;

@@ -7,6 +7,8 @@ libcore_a_SOURCES = \
 	orchestrator/core/core.c orchestrator/core/core.h \
 	orchestrator/core/decide.c orchestrator/core/decide.h \
 	orchestrator/core/doubt.c orchestrator/core/doubt.h \
+	orchestrator/core/diagnose.c orchestrator/core/diagnose.h \
+	orchestrator/core/diagnose_text.c orchestrator/core/diagnose_text.h \
 	orchestrator/core/explain.c \
 	orchestrator/core/fact.h \
 	orchestrator/core/journal.c orchestrator/core/journal.h \
@@ -21,6 +23,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/snapshot.c orchestrator/core/snapshot.h \
 	orchestrator/core/stale.c orchestrator/core/stale.h \
 	orchestrator/core/step.c \
+	orchestrator/core/survey.c orchestrator/core/survey.h \
 	orchestrator/core/vantage.c \
 	orchestrator/core/verdict.c orchestrator/core/verdict.h \
 	orchestrator/core/words.c orchestrator/core/words.h

@@ -3,7 +3,9 @@
 #include "orchestrator/core/snapshot.h"
 
 #include "orchestrator/base/contract.h"
+#include "orchestrator/core/diagnose.h"
 #include "orchestrator/core/stale.h"
+#include "orchestrator/core/survey.h"
 
 #include <string.h>
 
@@ -385,5 +387,7 @@ bool snapshot_read(struct core *core, const void *bytes, size_t size)
         return false;
     stale_link(core);
     core->is_stale = false; /* it was settled when it was written */
+    survey_refresh(core);
+    diagnose_tell(core, NULL);
     return true;
 }

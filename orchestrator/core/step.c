@@ -5,12 +5,19 @@
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/board.h"
 #include "orchestrator/core/decide.h"
+#include "orchestrator/core/diagnose.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
 
 #include <string.h>
+
+static bool is_change_whole(const struct core *core, const struct opinion_change *change)
+{
+    return change->check < core->shape.checks && change->state <= STATE_UNKNOWN &&
+           change->suspect <= STATE_UNKNOWN && change->cause < CAUSE_COUNT;
+}
 
 static void apply_opinions(struct core *core, const struct fact *f, struct effects *effects)
 {
@@ -24,8 +31,7 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
     }
     for (uint32_t i = 0; i < f->opinions.count; i++) {
         const struct opinion_change *change = &f->opinions.changes[i];
-        if (change->check >= core->shape.checks || change->state > STATE_UNKNOWN ||
-            change->suspect > STATE_UNKNOWN || change->cause >= CAUSE_COUNT)
+        if (!is_change_whole(core, change))
             continue;
         struct check *check = core_check(core, (int32_t)change->check);
         struct opinion *opinion = &check->opinions[f->opinions.controller - 1];
@@ -42,6 +48,9 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
         text_copy(check->text, sizeof(check->text), change->text);
         verdict_on_opinion(core, (int32_t)change->check, effects);
     }
+    for (uint32_t i = 0; i < f->opinions.count; i++)
+        if (is_change_whole(core, &f->opinions.changes[i]))
+            verdict_tell(core, (int32_t)f->opinions.changes[i].check, effects);
 }
 
 /* ---------------------------------------------------------------- requests of operators */
@@ -215,6 +224,7 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
     }
     verdict_refresh(core, effects);
     recovery_settle(core, effects);
+    diagnose_tell(core, core_is_gathered(core, NULL, NULL) ? effects : NULL);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

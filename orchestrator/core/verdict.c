@@ -7,8 +7,10 @@
 #include "orchestrator/core/verdict.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/diagnose.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/stale.h"
+#include "orchestrator/core/survey.h"
 
 #include <string.h>
 
@@ -151,6 +153,16 @@ static void forget_replaced(struct core *core, int32_t i)
             core_check(core, i)->opinions[seat - 1] = (struct opinion){0};
 }
 
+/* ": node dead" behind a verdict that is not OK. */
+static const char *word_of(enum state state, const struct diagnosis *diagnosis,
+                           char word[NAME_SIZE])
+{
+    word[0] = '\0';
+    if (state != STATE_OK && diagnosis->kind > DIAGNOSIS_UNKNOWN)
+        text_format(word, NAME_SIZE, ": %s", diagnosis_name(diagnosis->kind));
+    return word;
+}
+
 static void refresh_check(struct core *core, int32_t i, struct effects *effects)
 {
     struct check *check = core_check(core, i);
@@ -164,12 +176,21 @@ static void refresh_check(struct core *core, int32_t i, struct effects *effects)
         check->state = (uint8_t)state;
         check->since_ms = core->at_ms;
     }
-    if (is_known && state != check->told) {
-        journal_add(effects, severity_of(state), EVENT_CHECK, check->id, "%s (was %s)%s%s",
-                    state_name(state), state_name(check->told), check->text[0] ? ": " : "",
-                    check->text);
-        check->told = (uint8_t)state;
-    }
+}
+
+static void tell_check(struct core *core, int32_t i, struct effects *effects)
+{
+    struct check *check = core_check(core, i);
+    enum state state = (enum state)check->state;
+    struct diagnosis d;
+    char word[NAME_SIZE];
+    if (!check->is_known || state == check->told)
+        return;
+    core_diagnose_check(core, i, &d);
+    journal_add(effects, severity_of(state), EVENT_CHECK, check->id, "%s (was %s)%s%s%s",
+                state_name(state), state_name((enum state)check->told), word_of(state, &d, word),
+                check->text[0] ? ": " : "", check->text);
+    check->told = (uint8_t)state;
 }
 
 struct tally { /* of the checks of a node or member */
@@ -200,6 +221,11 @@ static struct tally tally_list(const struct core *core, int32_t first)
     return tally;
 }
 
+int32_t verdict_worst(const struct core *core, int32_t first)
+{
+    return tally_list(core, first).worst;
+}
+
 static bool refresh_node(struct core *core, int32_t i, struct effects *effects)
 {
     struct node *node = core_node(core, i);
@@ -211,8 +237,12 @@ static bool refresh_node(struct core *core, int32_t i, struct effects *effects)
         stale_node(core, i);
     }
     if (tally.is_known && tally.state != node->told) {
-        journal_add(effects, severity_of(tally.state), EVENT_NODE, node->name, "is %s (was %s)",
-                    state_name(tally.state), state_name(node->told));
+        struct diagnosis d;
+        char word[NAME_SIZE];
+        core_diagnose_node(core, i, &d);
+        journal_add(effects, severity_of(tally.state), EVENT_NODE, node->name, "is %s (was %s)%s",
+                    state_name(tally.state), state_name((enum state)node->told),
+                    word_of(tally.state, &d, word));
         node->told = (uint8_t)tally.state;
     }
     return is_changed;
@@ -243,10 +273,12 @@ static void refresh_member(struct core *core, int32_t i, struct effects *effects
         core->is_many_stale = true;
     }
     if (tally.is_known && state != member->told) {
-        char name[ID_SIZE];
+        struct diagnosis d;
+        char name[ID_SIZE], word[NAME_SIZE];
+        core_diagnose_member(core, i, &d);
         journal_add(effects, severity_of(state), EVENT_MEMBER, journal_member(core, i, name),
-                    "is %s (was %s)%s%s", state_name(state), state_name(member->told),
-                    text[0] ? ": " : "", text);
+                    "is %s (was %s)%s%s%s", state_name(state), state_name(member->told),
+                    word_of(state, &d, word), text[0] ? ": " : "", text);
         member->told = (uint8_t)state;
     }
 }
@@ -308,18 +340,30 @@ static void refresh_target(struct core *core, const struct check *check, struct 
 
 void verdict_on_opinion(struct core *core, int32_t check, struct effects *effects)
 {
+    if (core_is_gathered(core, NULL, NULL))
+        refresh_check(core, check, effects);
+    survey_check(core, check);
+}
+
+void verdict_tell(struct core *core, int32_t check, struct effects *effects)
+{
     if (!core_is_gathered(core, NULL, NULL))
         return;
-    refresh_check(core, check, effects);
+    tell_check(core, check, effects);
     refresh_target(core, core_check(core, check), effects);
 }
 
 /* Until rule 20 is satisfied every verdict stays as it was: it would be that of a few. */
 void verdict_refresh(struct core *core, struct effects *effects)
 {
-    if (core->is_stale && core_is_gathered(core, NULL, NULL)) {
+    bool is_gathered = core_is_gathered(core, NULL, NULL);
+    for (int32_t i = 0; i < core_check_count(core) && core->is_stale && is_gathered; i++)
+        refresh_check(core, i, effects);
+    if (core->is_stale)
+        survey_refresh(core);
+    if (core->is_stale && is_gathered) {
         for (int32_t i = 0; i < core_check_count(core); i++)
-            refresh_check(core, i, effects);
+            tell_check(core, i, effects);
         for (int32_t i = 0; i < core_node_count(core); i++)
             refresh_node(core, i, effects);
         for (int32_t i = 0; i < core_member_count(core); i++)

@@ -5,8 +5,13 @@
 
 #include "orchestrator/core/core.h"
 
-/* Bring up to date what depends on this check; changes go to the journal. */
+/* Bring the verdict of this check up to date; then, when all opinions of a fact were taken, what
+ * depends on it. Changes go to the journal with their diagnosis, for which all have to be known. */
 void verdict_on_opinion(struct core *core, int32_t check, struct effects *effects);
+void verdict_tell(struct core *core, int32_t check, struct effects *effects);
+
+/* The check of this list (by target) that makes its target as bad as it is; NONE: it is OK. */
+int32_t verdict_worst(const struct core *core, int32_t first);
 
 /* Bring every verdict up to date, if all are stale. */
 void verdict_refresh(struct core *core, struct effects *effects);

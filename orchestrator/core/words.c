@@ -89,6 +89,18 @@ const char *cause_help(enum cause cause)
     return LOOK_UP(helps, cause);
 }
 
+const char *diagnosis_name(enum diagnosis_kind kind)
+{
+    static const char *const names[] = {DIAGNOSIS_LIST(WORD_NAME)};
+    return LOOK_UP(names, kind);
+}
+
+const char *diagnosis_help(enum diagnosis_kind kind)
+{
+    static const char *const helps[] = {DIAGNOSIS_LIST(WORD_HELP)};
+    return LOOK_UP(helps, kind);
+}
+
 const char *severity_name(enum severity severity)
 {
     static const char *const names[] = {"error", "warning", "info"};

@@ -22,6 +22,24 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
     X(LOCAL, "local", "the controller could not ask: its own trouble")          \
     X(LOSS, "loss", "some of what was sent came back, and some did not")
 
+/* What is wrong, as far as what all controllers see tells it (core/diagnose.h has the rules).
+ * X(NAME, "name for people", "what it means") */
+#define DIAGNOSIS_LIST(X)                                                                       \
+    X(NONE, "none", "nothing is wrong")                                                         \
+    X(UNKNOWN, "unknown", "what is seen does not tell what is wrong")                           \
+    X(WRONG, "service wrong", "the node answers, but the service not as it should")             \
+    X(HUNG, "service hung", "the service accepts connections and gives no answer")              \
+    X(SLOW, "service slow", "the service gives right answers, too late")                        \
+    X(DEAD, "node dead", "nothing on the node answers anybody, not even SSH")                   \
+    X(NETWORK, "node's network", "the node is reached in part only, or not from everywhere")    \
+    X(PATH, "path from one controller", "one controller does not get there; others do")         \
+    X(CUT_OFF, "controller cut off", "a controller hears nothing that others hear, or is gone") \
+    X(ILL, "controller ill", "a controller has trouble of its own: late, disk, DNS, programs")  \
+    X(NAME, "name resolution", "the name does not resolve, from no controller")                 \
+    X(CERTIFICATE, "certificate", "the certificate is not valid, or ends soon")                 \
+    X(PARENT, "parent failed", "all nodes through which it is reached are down")                \
+    X(MANY, "many at once", "more than half failed within seconds: one cause, most likely")
+
 /* How many of the controllers able to see a check must agree that it is down. */
 enum agree { AGREE_MAJORITY, AGREE_ALL, AGREE_ANY, AGREE_NUMBER };
 
@@ -128,7 +146,8 @@ enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
     X(SIGHT, "sight")                                                                              \
     X(CALM, "calm")                                                                                \
     X(CONTROLLER, "controller")                                                                    \
-    X(REFUSED, "refused")
+    X(REFUSED, "refused")                                                                          \
+    X(DIAGNOSIS, "diagnosis")
 /* clang-format on */
 
 enum phase {
@@ -173,6 +192,12 @@ enum cause {
 #undef WORD
         CAUSE_COUNT
 };
+enum diagnosis_kind {
+#define WORD(name, ...) DIAGNOSIS_##name,
+    DIAGNOSIS_LIST(WORD)
+#undef WORD
+        DIAGNOSIS_COUNT
+};
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO };
 
 const char *state_name(enum state state); /* "ok" "warning" "critical" "unknown" */
@@ -188,6 +213,8 @@ const char *rule_help(enum rule rule);
 const char *event_name(enum event event);
 const char *cause_name(enum cause cause);
 const char *cause_help(enum cause cause);
+const char *diagnosis_name(enum diagnosis_kind kind);
+const char *diagnosis_help(enum diagnosis_kind kind);
 const char *severity_name(enum severity severity); /* "error" "warning" "info" */
 
 #endif

@@ -12,11 +12,12 @@ libexplorer_a_SOURCES = \
 	tests/explorer/world.c tests/explorer/world.h \
 	orchestrator/core/adopt.c orchestrator/core/board.c orchestrator/core/budget.c \
 	orchestrator/core/core.c \
-	orchestrator/core/decide.c orchestrator/core/explain.c orchestrator/core/journal.c \
+	orchestrator/core/decide.c orchestrator/core/diagnose.c \
+	orchestrator/core/diagnose_text.c orchestrator/core/explain.c orchestrator/core/journal.c \
 	orchestrator/core/names.c orchestrator/core/orders.c orchestrator/core/recovery.c \
 	orchestrator/core/restart.c orchestrator/core/rules.c orchestrator/core/snapshot.c \
-	orchestrator/core/stale.c orchestrator/core/step.c orchestrator/core/vantage.c \
-	orchestrator/core/verdict.c \
+	orchestrator/core/stale.c orchestrator/core/step.c orchestrator/core/survey.c \
+	orchestrator/core/vantage.c orchestrator/core/verdict.c \
 	orchestrator/core/words.c
 
 check_PROGRAMS += explorer

@@ -173,6 +173,24 @@ static inline void bench_say(struct bench *b, uint32_t controller, uint32_t chec
                                 .opinions = {controller, b->core->policy_index, &change, 1}});
 }
 
+/* What this controller sees of the check, and what it is like. */
+static inline void bench_see(struct bench *b, uint32_t controller, uint32_t check, enum state state,
+                             enum cause cause)
+{
+    struct opinion_change change = {
+        .check = check, .state = state, .text = cause_name(cause), .cause = cause};
+    bench_take(b, (struct fact){.kind = FACT_OPINIONS,
+                                .opinions = {controller, b->core->policy_index, &change, 1}});
+}
+
+/* SSH of this controller to the node. */
+static inline void bench_reach_from(struct bench *b, uint32_t controller, const char *node,
+                                    bool is_up)
+{
+    bench_take(b, (struct fact){.kind = FACT_REACH,
+                                .reach = {controller, node, is_up, is_up ? "" : "silent"}});
+}
+
 static inline void bench_reach(struct bench *b, const char *node, bool is_up)
 {
     bench_take(b, (struct fact){.kind = FACT_REACH,
