@@ -1,5 +1,5 @@
-/* ephorctl why: the rules as they were looked at for a service; what is known about a node or an
- * address. */
+/* ephorctl why: the rules as they were looked at for a service; what is known about a node, an
+ * address, a check or a controller; what is wrong with it, who sees that, and what to do. */
 #include "orchestrator/base/text.h"
 #include "orchestrator/ctl/ctl.h"
 
@@ -10,6 +10,22 @@ static void print_text(const char *text)
 {
     out_text(text);
     putchar('\n');
+}
+
+/* The word, who sees what, and what to do. Nothing where nothing is wrong. */
+static void print_diagnosis(const json_t *thing, const char *indent)
+{
+    const json_t *diagnosis = json_object_get(thing, "diagnosis");
+    if (!json_is_object(diagnosis))
+        return;
+    printf("%sDiagnosis: ", indent);
+    out_text(json_text(diagnosis, "kind"));
+    printf(" (%s)\n%s  ", json_text(diagnosis, "help"), indent);
+    print_text(json_text(diagnosis, "evidence"));
+    if (json_text(diagnosis, "next")[0] == '\0')
+        return;
+    printf("%s  Next: ", indent);
+    print_text(json_text(diagnosis, "next"));
 }
 
 /* ---------------------------------------------------------------- a service */
@@ -46,6 +62,7 @@ static void print_members(const struct ctl *ctl, const json_t *service)
                          : "not fit",
                note[0] != '\0' ? ": " : "");
         print_text(note);
+        print_diagnosis(member, "      ");
     }
 }
 
@@ -70,12 +87,59 @@ static int why_service(const struct ctl *ctl, const char *name)
     printf(" for %s, %s%s, %s\n\n", out_age(json_object_get(service, "since"), age),
            active[0] != '\0' ? "active on " : "active nowhere", active,
            json_text(service, "phase"));
+    if (json_is_object(json_object_get(service, "diagnosis"))) {
+        print_diagnosis(service, "");
+        putchar('\n');
+    }
     puts("What Ephor makes of it, rule by rule (-> settles it):");
     print_rules(json_object_get(why, "rules"));
     puts("\nMembers:");
     print_members(ctl, service);
     json_decref(why);
     return CTL_OK;
+}
+
+/* ---------------------------------------------------------------- a check, a controller */
+
+static void why_check(const struct ctl *ctl, const json_t *check)
+{
+    size_t i;
+    const json_t *opinion;
+    out_text(json_text(check, "id"));
+    printf(": ");
+    out_state(ctl, json_text(check, "state"));
+    printf(": ");
+    print_text(json_text(check, "output"));
+    print_diagnosis(check, "");
+    puts("\nWho sees what:");
+    json_array_foreach(json_object_get(check, "opinions"), i, opinion)
+    {
+        const char *suspect = json_text(opinion, "suspect");
+        const char *state = json_text(opinion, "state");
+        const char *cause = json_text(opinion, "cause");
+        printf("   %-12s ", json_text(opinion, "controller"));
+        if (state[0] == '\0')
+            printf("nothing known yet");
+        else
+            out_state(ctl, state);
+        if (suspect[0] != '\0')
+            printf(", now %s", suspect);
+        if (strcmp(cause, "none") != 0)
+            printf(" (%s)", cause);
+        puts(json_flag(opinion, "counts") ? "" : ", does not count");
+    }
+}
+
+static void why_controller(const json_t *controller)
+{
+    const char *trouble = json_text(controller, "trouble");
+    printf("%s: controller, %s, %s", json_text(controller, "name"),
+           json_flag(controller, "there") ? "there" : "not there",
+           json_flag(controller, "sees") ? "its opinions count" : "its opinions do not count");
+    if (trouble[0] != '\0')
+        printf(": ");
+    print_text(trouble);
+    print_diagnosis(controller, "");
 }
 
 /* ---------------------------------------------------------------- a node, an address */
@@ -116,6 +180,7 @@ static void why_node(const struct ctl *ctl, const json_t *status, const json_t *
         printf(": ");
         print_text(json_text(node, "maintenance_reason"));
     }
+    print_diagnosis(node, "");
     puts("\nIts checks:");
     text_format(prefix, sizeof(prefix), "node/%s/", name);
     print_checks(ctl, status, prefix);
@@ -162,6 +227,24 @@ static int why_vip(const struct ctl *ctl, const json_t *vip, const json_t *servi
     return why_service(ctl, json_text(service, "name"));
 }
 
+/* What is neither service, node nor address. */
+static int why_other(const struct ctl *ctl, const json_t *status, const char *name)
+{
+    const json_t *check = json_find(json_object_get(status, "checks"), "id", name);
+    const json_t *controller = json_find(json_object_get(status, "controllers"), "name", name);
+    if (check == NULL && controller == NULL) {
+        out_error("there is no service, node, address, check or controller '%s'", name);
+        return CTL_FAILED;
+    }
+    if (ctl->is_json)
+        out_json(check != NULL ? check : controller);
+    else if (check != NULL)
+        why_check(ctl, check);
+    else
+        why_controller(controller);
+    return CTL_OK;
+}
+
 int show_why(const struct ctl *ctl)
 {
     const char *name = ctl->operands[0];
@@ -183,10 +266,8 @@ int show_why(const struct ctl *ctl)
             out_json(vip);
         else if (vip != NULL)
             code = why_vip(ctl, vip, service);
-        else {
-            out_error("there is no service, node or address '%s'", name);
-            code = CTL_FAILED;
-        }
+        else
+            code = why_other(ctl, status, name);
     }
     json_decref(status);
     return code;

@@ -15,6 +15,21 @@ static void write_at(struct jsonw *w, const char *key, const struct view *view, 
     write_time(w, key, view_wall_ms(view, at_ms));
 }
 
+/* null: nothing is wrong */
+static void write_diagnosis(struct jsonw *w, const struct diagnosis *diagnosis)
+{
+    if (diagnosis->kind == DIAGNOSIS_NONE) {
+        jsonw_null(w, "diagnosis");
+        return;
+    }
+    jsonw_object(w, "diagnosis");
+    jsonw_text(w, "kind", diagnosis_name(diagnosis->kind));
+    jsonw_text(w, "help", diagnosis_help(diagnosis->kind));
+    jsonw_text(w, "evidence", diagnosis->evidence);
+    jsonw_text(w, "next", diagnosis->next);
+    jsonw_object_end(w);
+}
+
 /* ---------------------------------------------------------------- the cluster */
 
 static void write_paused(struct jsonw *w, const struct view *view)
@@ -58,6 +73,7 @@ static void write_controllers(struct jsonw *w, const struct view *view)
     for (uint32_t seat = 1; view->core != NULL && seat <= CONTROLLERS_MAX; seat++) {
         const struct controller_state *c = &view->core->controllers[seat - 1];
         char trouble[LINE_SIZE];
+        struct diagnosis diagnosis;
         if (!c->is_member)
             continue;
         core_controller_is_well(view->core, seat, trouble);
@@ -70,6 +86,8 @@ static void write_controllers(struct jsonw *w, const struct view *view)
         jsonw_text(w, "trouble", trouble);
         jsonw_bool(w, "file_differs", core_file_differs(view->core, seat));
         jsonw_int(w, "rules", c->rules);
+        view_diagnose_controller(view, seat, &diagnosis);
+        write_diagnosis(w, &diagnosis);
         jsonw_object_end(w);
     }
     jsonw_array_end(w);
@@ -124,6 +142,7 @@ static void write_member(struct jsonw *w, const struct view *view, int32_t i)
 {
     const struct member *m = core_member(view->core, i);
     char reason[TEXT_SIZE];
+    struct diagnosis diagnosis;
     bool is_fit = core_is_fit(view->core, i, reason);
     jsonw_object(w, NULL);
     jsonw_text(w, "node", view_node_name(view, m->node));
@@ -134,6 +153,8 @@ static void write_member(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_text(w, "text", m->text);
     jsonw_bool(w, "fit", is_fit);
     jsonw_text(w, "unfit_reason", reason);
+    core_diagnose_member(view->core, i, &diagnosis);
+    write_diagnosis(w, &diagnosis);
     write_at(w, "since", view, m->since_ms);
     jsonw_array(w, "checks");
     for (int32_t c = view->member_check[i]; c != NONE; c = view->next_check[c])
@@ -146,6 +167,7 @@ static void write_service(struct jsonw *w, const struct view *view, int32_t i)
 {
     const struct service *s = core_service(view->core, i);
     char why[LINE_SIZE];
+    struct diagnosis diagnosis;
     enum rule rule = view_service_rule(view, i, why);
     jsonw_object(w, NULL);
     jsonw_text(w, "name", s->name);
@@ -156,6 +178,8 @@ static void write_service(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_int(w, "rule", rule);
     jsonw_text(w, "rule_name", rule_name(rule));
     jsonw_text(w, "reason", why);
+    view_diagnose_service(view, i, &diagnosis);
+    write_diagnosis(w, &diagnosis);
     write_vips(w, view, i);
     jsonw_array(w, "members");
     for (int32_t m = s->member_first; m < s->member_first + s->member_count; m++)
@@ -170,6 +194,7 @@ static void write_node(struct jsonw *w, const struct view *view, int32_t i)
 {
     const struct node *node = core_node(view->core, i);
     const struct channel *channel = feed_channel(view->feed, i);
+    struct diagnosis diagnosis;
     jsonw_object(w, NULL);
     jsonw_text(w, "name", node->name);
     jsonw_text(w, "address", node->address);
@@ -186,6 +211,12 @@ static void write_node(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_bool(w, "maintenance", node->in_maintenance);
     jsonw_text(w, "maintenance_author", node->maintenance_author);
     jsonw_text(w, "maintenance_reason", node->maintenance_reason);
+    core_diagnose_node(view->core, i, &diagnosis);
+    write_diagnosis(w, &diagnosis);
+    jsonw_array(w, "parents");
+    for (int p = 0; p < PARENTS_MAX && node->parents[p] != NONE; p++)
+        jsonw_text(w, NULL, view_node_name(view, node->parents[p]));
+    jsonw_array_end(w);
     jsonw_array(w, "holding");
     for (uint32_t h = 0; channel != NULL && h < channel->holding_count; h++)
         jsonw_text(w, NULL, channel->holding[h]);
@@ -198,6 +229,7 @@ static void write_check(struct jsonw *w, const struct view *view, int32_t i)
     static const char *const scopes[] = {"member", "node", "vip"};
     const struct check *check = core_check(view->core, i);
     struct observed r = {.state = STATE_UNKNOWN};
+    struct diagnosis diagnosis;
     bool has_result = view_result(view, i, &r);
     jsonw_object(w, NULL);
     jsonw_text(w, "id", check->id);
@@ -212,6 +244,8 @@ static void write_check(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_int(w, "attempt", has_result ? r.attempt : 0);
     jsonw_int(w, "runs", has_result ? (int64_t)r.runs : 0);
     write_at(w, "since", view, check->since_ms);
+    core_diagnose_check(view->core, i, &diagnosis);
+    write_diagnosis(w, &diagnosis);
     write_opinions(w, view, i);
     jsonw_object_end(w);
 }
@@ -243,6 +277,7 @@ static void write_rest(struct jsonw *w, const struct view *view)
         jsonw_text(w, "state", state_name(view->problems[i].state));
         jsonw_text(w, "object", view->problems[i].object);
         jsonw_text(w, "text", view->problems[i].text);
+        write_diagnosis(w, &view->problems[i].diagnosis);
         jsonw_object_end(w);
     }
     jsonw_array_end(w);

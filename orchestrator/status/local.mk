@@ -17,6 +17,7 @@ libstatus_a_SOURCES = \
 	orchestrator/status/metrics_self.c \
 	orchestrator/status/observed.c orchestrator/status/observed.h \
 	orchestrator/status/page.c orchestrator/status/page.h \
+	orchestrator/status/page_matrix.c \
 	orchestrator/status/page_pieces.c orchestrator/status/page_pieces.h \
 	orchestrator/status/requests.c orchestrator/status/requests.h \
 	orchestrator/status/routes.c orchestrator/status/routes.h \

@@ -2,6 +2,7 @@
 #include "orchestrator/status/metrics_samples.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---------------------------------------------------------------- nodes and checks */
 
@@ -248,4 +249,26 @@ void metric_controller_sees(struct page *page)
 void metric_controller_file(struct page *page)
 {
     sample_controllers(page, core_file_differs);
+}
+
+/* An object may have several problems of one kind. */
+static bool is_told_before(const struct view *view, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (view->problems[k].diagnosis.kind == view->problems[i].diagnosis.kind &&
+            strcmp(view->problems[k].object, view->problems[i].object) == 0)
+            return true;
+    return false;
+}
+
+void metric_diagnosis(struct page *page)
+{
+    for (uint32_t i = 0; i < page->view->problem_count; i++) {
+        const struct problem *p = &page->view->problems[i];
+        if (p->diagnosis.kind != DIAGNOSIS_NONE && !is_told_before(page->view, i))
+            metrics_sample(page,
+                           &(struct labels){{"object", "kind"},
+                                            {p->object, diagnosis_name(p->diagnosis.kind)}},
+                           1);
+    }
 }

@@ -69,6 +69,7 @@ void metric_vip_assigned(struct page *page);
 void metric_failovers(struct page *page);
 void metric_last_failover(struct page *page);
 void metric_actions(struct page *page);
+void metric_diagnosis(struct page *page);
 void metric_controller_there(struct page *page);
 void metric_controller_sees(struct page *page);
 void metric_controller_file(struct page *page);

@@ -231,6 +231,7 @@ void page_service(const struct view *view, int32_t service, const struct page_as
     piece_service(view, service, out);
     piece_why(view, service, out);
     buf_text(out, "</div>");
+    piece_matrix(view, service, out);
     service_checks(view, service, out);
     service_journal(view, service, out);
     page_end(view, out);
@@ -284,6 +285,8 @@ void page_each_piece(const struct view *view, page_piece_fn *emit, void *data)
         emit_piece(&e, "service", i);
         piece_why(view, i, &e.html);
         emit_piece(&e, "why", i);
+        piece_matrix(view, i, &e.html);
+        emit_piece(&e, "matrix", i);
     }
     for (int32_t i = 0; view->core != NULL && i < core_node_count(view->core); i++) {
         piece_node(view, i, &e.html);

@@ -109,6 +109,13 @@ void piece_banner(const struct view *view, struct buf *out)
     buf_text(out, "</section>\n");
 }
 
+static void word_chip(const struct diagnosis *diagnosis, struct buf *out)
+{
+    if (diagnosis->kind != DIAGNOSIS_NONE)
+        html_format(out, "<span class=\"chip bad\" title=\"%s\">%s</span> ",
+                    diagnosis_help(diagnosis->kind), diagnosis_name(diagnosis->kind));
+}
+
 void piece_problems(const struct view *view, struct buf *out)
 {
     html_format(out,
@@ -119,7 +126,13 @@ void piece_problems(const struct view *view, struct buf *out)
         const struct problem *p = &view->problems[i];
         buf_text(out, "<li>");
         html_state(out, p->state);
-        html_format(out, " <b>%s</b> <span>%s</span></li>\n", p->object, p->text);
+        html_format(out, " <b>%s</b> ", p->object);
+        word_chip(&p->diagnosis, out);
+        html_format(out, "<span>%s</span>", p->text);
+        if (p->diagnosis.evidence[0] != '\0')
+            html_format(out, "<br><small>%s. Next: %s.</small>", p->diagnosis.evidence,
+                        p->diagnosis.next);
+        buf_text(out, "</li>\n");
     }
     if (view->problem_total > view->problem_count)
         html_format(out, "<li>and %u more</li>", view->problem_total - view->problem_count);
@@ -150,6 +163,7 @@ static void member_row(const struct view *view, int32_t i, struct buf *out)
     const struct member *m = core_member(view->core, i);
     bool is_active = core_service(view->core, m->service)->active == i;
     char reason[TEXT_SIZE];
+    struct diagnosis diagnosis;
     bool is_fit = core_is_fit(view->core, i, reason);
     buf_text(out, is_active ? "<tr role=\"row\" class=\"active\">" : "<tr role=\"row\">");
     html_format(out, "<th role=\"rowheader\" scope=\"row\">%s", view_node_name(view, m->node));
@@ -161,6 +175,8 @@ static void member_row(const struct view *view, int32_t i, struct buf *out)
     cell_begin(out, "Now");
     if (m->step != STEP_IDLE)
         html_format(out, "<span class=\"chip busy\">%s</span> ", step_name(m->step));
+    core_diagnose_member(view->core, i, &diagnosis);
+    word_chip(&diagnosis, out);
     if (!is_fit && !is_active)
         html_format(out, "not fit: %s", reason);
     else if (m->text[0] != '\0')

@@ -9,6 +9,8 @@ void piece_banner(const struct view *view, struct buf *out);
 void piece_problems(const struct view *view, struct buf *out);
 void piece_service(const struct view *view, int32_t service, struct buf *out);
 void piece_why(const struct view *view, int32_t service, struct buf *out);
+enum { MATRIX_ROWS_MAX = 50 };
+void piece_matrix(const struct view *view, int32_t service, struct buf *out);
 void piece_node(const struct view *view, int32_t node, struct buf *out);
 void piece_check(const struct view *view, int32_t check, struct buf *out);
 void piece_processes(const struct view *view, struct buf *out);

@@ -107,19 +107,49 @@ const char *view_iso_time(int64_t wall_ms, char dst[40])
     return dst;
 }
 
+static struct diagnosis own_disk(const struct view *view)
+{
+    struct diagnosis d = {.kind = DIAGNOSIS_ILL};
+    text_format(d.evidence, LINE_SIZE, "disk: %s", view->feed->storage_text);
+    text_format(d.next, LINE_SIZE, "on %s look at 'df' and 'dmesg'", view->feed->controller_name);
+    return d;
+}
+
+void view_diagnose_controller(const struct view *view, uint32_t seat, struct diagnosis *diagnosis)
+{
+    const struct feed *feed = view->feed;
+    bool is_own = strcmp(view->core->controllers[seat - 1].name, feed->controller_name) == 0;
+    core_diagnose_controller(view->core, seat, diagnosis);
+    if (is_own && !feed->is_storage_ok)
+        *diagnosis = own_disk(view);
+}
+
+void view_diagnose_service(const struct view *view, int32_t service, struct diagnosis *diagnosis)
+{
+    const struct service *s = core_service(view->core, service);
+    *diagnosis = (struct diagnosis){.kind = DIAGNOSIS_NONE};
+    if (s->active != NONE)
+        core_diagnose_member(view->core, s->active, diagnosis);
+    for (int32_t m = s->member_first; s->active == NONE && m < s->member_first + s->member_count &&
+                                      diagnosis->kind == DIAGNOSIS_NONE;
+         m++)
+        core_diagnose_member(view->core, m, diagnosis);
+}
+
 /* ---------------------------------------------------------------- problems */
 
-static void add_problem(struct view *view, enum state state, const char *object, const char *fmt,
-                        ...) __attribute__((format(printf, 4, 5)));
+static struct diagnosis *add_problem(struct view *view, enum state state, const char *object,
+                                     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-static void add_problem(struct view *view, enum state state, const char *object, const char *fmt,
-                        ...)
+/* Returns where its diagnosis goes: set by the caller, none by default. */
+static struct diagnosis *add_problem(struct view *view, enum state state, const char *object,
+                                     const char *fmt, ...)
 {
     view->problem_total++;
     if (view_is_worse(state, view->state))
         view->state = state;
     if (view->problem_count == PROBLEMS_MAX)
-        return;
+        return &view->unkept;
     struct problem *problem = &view->problems[view->problem_count++];
     va_list ap;
     problem->number = view->problem_total;
@@ -128,6 +158,7 @@ static void add_problem(struct view *view, enum state state, const char *object,
     va_start(ap, fmt);
     vsnprintf(problem->text, sizeof(problem->text), fmt, ap);
     va_end(ap);
+    return &problem->diagnosis;
 }
 
 /* Of this controller; each tells of its own. */
@@ -158,8 +189,8 @@ static void find_own_problems(struct view *view)
         add_problem(view, view->core == NULL ? STATE_UNKNOWN : STATE_CRITICAL, "ephor", "%s%s", why,
                     view->core == NULL ? "" : "; what is shown is not fresh");
     if (!feed->is_storage_ok)
-        add_problem(view, STATE_CRITICAL, "storage", "%s; nothing new is decided",
-                    feed->storage_text);
+        *add_problem(view, STATE_CRITICAL, "storage", "%s; nothing new is decided",
+                     feed->storage_text) = own_disk(view);
     find_certificate_problem(view);
     if (!feed->is_calm)
         add_problem(view, STATE_WARNING, "ephor", "only watches for a while: %s", feed->calm_text);
@@ -181,8 +212,12 @@ static void find_controller_problems(struct view *view)
         char trouble[LINE_SIZE];
         if (!c->is_member)
             continue;
+        struct diagnosis d;
+        view_diagnose_controller(view, seat, &d);
         if (!core_controller_is_well(view->core, seat, trouble))
-            add_problem(view, STATE_WARNING, c->name, "%s", trouble);
+            *add_problem(view, STATE_WARNING, c->name, "%s", trouble) = d;
+        else if (d.kind != DIAGNOSIS_NONE)
+            *add_problem(view, STATE_WARNING, c->name, "%s", diagnosis_help(d.kind)) = d;
         if (core_file_differs(view->core, seat))
             add_problem(view, STATE_WARNING, c->name,
                         "its file is not the policy in force: 'ephorctl config diff' there");
@@ -198,16 +233,18 @@ static void find_service_problems(struct view *view)
             continue;
         const char *node = view_active_node(view, i);
         const struct member *m = s->active == NONE ? NULL : core_member(view->core, s->active);
+        struct diagnosis *d;
         view_service_rule(view, i, why);
         if (node == NULL)
-            add_problem(view, s->state, s->name, "is active nowhere: %s", why);
+            d = add_problem(view, s->state, s->name, "is active nowhere: %s", why);
         else if (s->phase != PHASE_STEADY)
-            add_problem(view, s->state, s->name, "is being moved: %s", phase_help(s->phase));
+            d = add_problem(view, s->state, s->name, "is being moved: %s", phase_help(s->phase));
         else if (m->state != STATE_OK)
-            add_problem(view, s->state, s->name, "%s on %s: %s", state_name((enum state)m->state),
-                        node, m->text);
+            d = add_problem(view, s->state, s->name, "%s on %s: %s",
+                            state_name((enum state)m->state), node, m->text);
         else
-            add_problem(view, s->state, s->name, "runs on %s, but not all is well", node);
+            d = add_problem(view, s->state, s->name, "runs on %s, but not all is well", node);
+        view_diagnose_service(view, i, d);
     }
 }
 
@@ -222,8 +259,10 @@ static void find_member_problems(struct view *view)
             continue; /* nobody has looked yet */
         char object[ID_SIZE];
         text_format(object, sizeof(object), "%s on %s", s->name, view_node_name(view, m->node));
-        add_problem(view, m->state == STATE_CRITICAL ? STATE_WARNING : (enum state)m->state, object,
-                    "%s: %s", state_name((enum state)m->state), m->text);
+        core_diagnose_member(
+            view->core, i,
+            add_problem(view, m->state == STATE_CRITICAL ? STATE_WARNING : (enum state)m->state,
+                        object, "%s: %s", state_name((enum state)m->state), m->text));
     }
 }
 
@@ -231,12 +270,16 @@ static void find_node_problems(struct view *view)
 {
     for (int32_t i = 0; i < core_node_count(view->core); i++) {
         const struct node *node = core_node(view->core, i);
+        struct diagnosis d;
+        core_diagnose_node(view->core, i, &d);
         if (node->state != STATE_OK)
-            add_problem(view, (enum state)node->state, node->name, "node is %s",
-                        state_name((enum state)node->state));
+            *add_problem(view, (enum state)node->state, node->name, "node is %s",
+                         state_name((enum state)node->state)) = d;
         if (node->reach == REACH_DOWN)
-            add_problem(view, STATE_WARNING, node->name, "cannot be worked on: %s",
-                        node->reach_text);
+            *add_problem(view, STATE_WARNING, node->name, "cannot be worked on: %s",
+                         node->reach_text) = d;
+        else if (node->state == STATE_OK && d.kind != DIAGNOSIS_NONE)
+            *add_problem(view, STATE_WARNING, node->name, "%s", diagnosis_help(d.kind)) = d;
     }
 }
 
@@ -256,9 +299,41 @@ static void find_vip_problems(struct view *view)
     for (int32_t i = 0; i < core_check_count(view->core); i++) {
         const struct check *check = core_check(view->core, i);
         if (check->scope == SCOPE_VIP && check->state != STATE_OK && check->is_known)
-            add_problem(view, (enum state)check->state, check->id, "%s: %s",
-                        state_name((enum state)check->state), check->text);
+            core_diagnose_check(view->core, i,
+                                add_problem(view, (enum state)check->state, check->id, "%s: %s",
+                                            state_name((enum state)check->state), check->text));
     }
+}
+
+/* Most see it well, some do not; unless it is told of its node or of a controller already. */
+static void find_dissent(struct view *view)
+{
+    struct diagnosis check, node;
+    for (int32_t i = 0; i < core_check_count(view->core); i++) {
+        const struct check *c = core_check(view->core, i);
+        if (c->state != STATE_OK)
+            continue;
+        core_diagnose_check(view->core, i, &check);
+        if (check.kind == DIAGNOSIS_NONE || check.kind == DIAGNOSIS_CUT_OFF ||
+            check.kind == DIAGNOSIS_ILL)
+            continue;
+        int32_t target = c->scope == SCOPE_NODE     ? c->target
+                         : c->scope == SCOPE_MEMBER ? core_member(view->core, c->target)->node
+                                                    : NONE;
+        node.kind = DIAGNOSIS_NONE;
+        if (target != NONE)
+            core_diagnose_node(view->core, target, &node);
+        if (node.kind == DIAGNOSIS_NONE)
+            *add_problem(view, STATE_WARNING, c->id, "%s", diagnosis_help(check.kind)) = check;
+    }
+}
+
+static void find_common_problem(struct view *view)
+{
+    struct diagnosis d;
+    core_diagnose_all(view->core, &d);
+    if (d.kind != DIAGNOSIS_NONE)
+        *add_problem(view, STATE_CRITICAL, view->core->name, "%s", diagnosis_help(d.kind)) = d;
 }
 
 static int by_state(const void *a, const void *b)
@@ -324,10 +399,12 @@ int view_init(struct view *view, const struct feed *feed, int64_t now_wall_ms)
                         view->core->paused_author, view->core->paused_reason[0] ? ", " : "",
                         view->core->paused_reason);
         find_controller_problems(view);
+        find_common_problem(view);
         find_service_problems(view);
         find_vip_problems(view);
         find_node_problems(view);
         find_member_problems(view);
+        find_dissent(view);
     }
     qsort(view->problems, view->problem_count, sizeof(*view->problems), by_state);
     write_headline(view);

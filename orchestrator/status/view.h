@@ -3,6 +3,7 @@
 #ifndef STATUS_VIEW_H
 #define STATUS_VIEW_H
 
+#include "orchestrator/core/diagnose.h"
 #include "orchestrator/status/feed.h"
 
 enum { PROBLEMS_MAX = 200 };
@@ -12,6 +13,7 @@ struct problem {
     enum state state;
     char object[ID_SIZE];
     char text[2 * LINE_SIZE];
+    struct diagnosis diagnosis;
 };
 
 struct view {
@@ -24,6 +26,7 @@ struct view {
     struct problem *problems; /* worst first */
     uint32_t problem_count;   /* of those kept */
     uint32_t problem_total;
+    struct diagnosis unkept; /* of problems that are too many */
     int32_t *member_check; /* the first check of each member, NONE */
     int32_t *next_check;   /* of the same member */
 };
@@ -35,6 +38,12 @@ void view_close(struct view *view);
 /* The wall clock at a moment of core time; 0 if it is not known. Core time stands still while
  * nobody leads, so that moments before such a pause appear later than they were. */
 int64_t view_wall_ms(const struct view *view, int64_t at_ms);
+
+/* What the core says of a controller; of this one also what only it knows: its disk. */
+void view_diagnose_controller(const struct view *view, uint32_t seat, struct diagnosis *diagnosis);
+
+/* Of the active member; of the first that is not well where there is none. */
+void view_diagnose_service(const struct view *view, int32_t service, struct diagnosis *diagnosis);
 
 /* The latest observation of a check; false if nobody has looked under this policy. */
 bool view_result(const struct view *view, int32_t check, struct observed *result);

@@ -48,6 +48,7 @@ static void give_opinion(struct stage *s, const char *id, int state, const char 
     change.check = find_check(id);
     change.state = (Ephor__State)state;
     change.text = (char *)(uintptr_t)text;
+    change.cause = state == 0 ? EPHOR__CAUSE__CAUSE_NONE : EPHOR__CAUSE__CAUSE_WRONG;
     opinions.controller = 1;
     opinions.policy_index = s->machine.policy_index;
     opinions.changes = changes;

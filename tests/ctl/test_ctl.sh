@@ -58,7 +58,8 @@ run 0 '-> rule  7  healthy' why web
 run 0 'Services with a member there' why n2
 run 0 'It follows the service web' why web-ip
 run 0 'It follows the service web' why 192.0.2.100
-run 1 "there is no service, node or address 'nobody'" why nobody
+run 0 'Who sees what:' why web/n1/http
+run 1 "there is no service, node, address, check or controller 'nobody'" why nobody
 run 0 'batch on n3' journal --object n3 -n 3
 run 0 '"event":"member"' journal --json --object n3
 
@@ -85,6 +86,10 @@ run 4 "there is no node 'n9'" maintenance n9
 # Text of plugins does not drive the terminal.
 play "opinion web/n2/http 1 $(printf 'red \033[31m and \302\23331m')"
 run 0 'red  [31m' why web
+run 0 'Diagnosis: service wrong (the node answers' why web
+run 0 'Next: it answers, so the network is well: on n2' why web
+run 0 'Diagnosis: service wrong' why web/n2/http
+run 0 '"kind": "service wrong"' why web/n2/http --json
 if ./ephorctl --socket "$work/ctl.sock" status | grep -q "$(printf '\033\|\302\233')"; then
     echo 'FAILED: an escape sequence got through'
     failed=$((failed + 1))

@@ -117,6 +117,7 @@ static inline void play_opinion(struct play *play, uint32_t check, int state, co
     change.check = check;
     change.state = (Ephor__State)state;
     change.text = (char *)(uintptr_t)text;
+    change.cause = state == STATE_OK ? EPHOR__CAUSE__CAUSE_NONE : EPHOR__CAUSE__CAUSE_WRONG;
     opinions.controller = 1;
     opinions.policy_index = play->feed.machine.policy_index;
     opinions.changes = changes;

@@ -158,6 +158,7 @@ START_TEST(states_and_switches_follow)
     has_line(&out, "ephor_maintenance{kind=\"node\",name=\"n1\"} 0");
     has_line(&out, "ephor_node_state{node=\"n1\",state=\"critical\"} 1");
     has_line(&out, "ephor_check_state_code{check=\"node/n1/ping\"} 2");
+    has_line(&out, "ephor_diagnosis{object=\"n1\",kind=\"service wrong\"} 1");
     has_line(&out, "ephor_service_healthy_members{service=\"web\"} 1");
     buf_close(&out);
     feed_close(&play.feed);

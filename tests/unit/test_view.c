@@ -3,6 +3,7 @@
 #include "orchestrator/status/api.h"
 #include "orchestrator/status/html.h"
 #include "orchestrator/status/page.h"
+#include "orchestrator/status/page_pieces.h"
 #include "orchestrator/sys/results.h"
 #include "tests/unit/feed_fixture.h"
 
@@ -159,11 +160,11 @@ START_TEST(the_status_has_exactly_these_keys)
          "cluster controllers state headline services nodes checks processes problems config"},
         {"cluster", "name leader term leading rules policy_index policy_digest paused calm "
                     "calm_reason storage_ok storage_text at"},
-        {"services", "name state since phase active rule rule_name reason vips members"},
+        {"services", "name state since phase active rule rule_name reason diagnosis vips members"},
         {"nodes", "name address state reachable channel rtt_us maintenance maintenance_author "
-                  "maintenance_reason holding"},
+                  "maintenance_reason diagnosis parents holding"},
         {"checks", "id name scope state observed output reason perfdata duration_ms attempt runs "
-                   "since opinions"},
+                   "since diagnosis opinions"},
         {"config", "path last_reload_ok last_reload_text"},
     };
     struct play play;
@@ -354,6 +355,91 @@ START_TEST(facts_that_are_known_are_left_out)
 }
 END_TEST
 
+/* A second controller has come forward, a third one has not. */
+static void play_board(struct play *play)
+{
+    static const char *const names[] = {"c1", "c2", "c3"};
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Board board = EPHOR__BOARD__INIT;
+    Ephor__Seat seats[3], *list[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        ephor__seat__init(list[i] = &seats[i]);
+        seats[i].seat = i + 1;
+        seats[i].name = (char *)(uintptr_t)names[i];
+        seats[i].looks = seats[i].votes = true;
+    }
+    board.seats = list;
+    board.n_seats = 3;
+    fact.body_case = EPHOR__FACT__BODY_BOARD;
+    fact.board = &board;
+    play_fact(play, &fact);
+    for (uint32_t i = 1; i <= 3; i++) {
+        Ephor__Presence presence = EPHOR__PRESENCE__INIT;
+        presence.controller = i;
+        presence.there = i < 3;
+        presence.run = 1;
+        fact.body_case = EPHOR__FACT__BODY_PRESENCE;
+        fact.presence = &presence;
+        play_fact(play, &fact);
+    }
+    for (uint32_t i = 0; i < 6; i++)
+        play_opinion(play, i, STATE_OK, "fine");
+}
+
+static const char *kind_at(const json_t *json, const char *list, size_t i, const char *key)
+{
+    const json_t *thing = json_array_get(json_object_get(json, list), i);
+    const char *text = json_string_value(json_object_get(json_object_get(thing, "diagnosis"), key));
+    return text == NULL ? "(null)" : text;
+}
+
+static void check_words_on_pages(const struct play *play)
+{
+    struct view view;
+    struct buf out;
+    view_open(&view, play);
+    buf_init(&out, 1 << 20);
+    page_service(&view, 0, &assets, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, "id=\"matrix-0\""));
+    ck_assert_ptr_nonnull(strstr(out.data, ">service wrong</span>"));
+    ck_assert_ptr_nonnull(strstr(out.data, "cannot see"));
+    buf_clear(&out);
+    piece_problems(&view, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, ">service wrong</span>"));
+    ck_assert_ptr_nonnull(strstr(out.data, "c1: wrong; c2: no answer known yet"));
+    ck_assert_ptr_nonnull(strstr(out.data, ">controller cut off</span>"));
+    buf_close(&out);
+    view_close(&view);
+}
+
+START_TEST(the_word_is_in_every_view)
+{
+    struct play play;
+    play_open_well(&play);
+    json_t *json = status_of(&play);
+    ck_assert_str_eq(kind_at(json, "checks", 0, "kind"), "(null)");
+    json_decref(json);
+    play_board(&play);
+    play_opinion(&play, 0, STATE_CRITICAL, "HTTP <500>");
+    json = status_of(&play);
+    ck_assert_str_eq(kind_at(json, "checks", 0, "kind"), "service wrong");
+    ck_assert_str_eq(kind_at(json, "checks", 0, "evidence"),
+                     "c1: wrong; c2: no answer known yet; c3: cannot see");
+    ck_assert_ptr_nonnull(strstr(kind_at(json, "checks", 0, "next"), "on n1"));
+    ck_assert_str_eq(kind_at(json, "controllers", 2, "kind"), "controller cut off");
+    json_decref(json);
+    check_pages(&play);
+    check_words_on_pages(&play);
+    play_state(&play, false); /* its own disk */
+    text_copy(play.feed.controller_name, sizeof(play.feed.controller_name), "c1");
+    json = status_of(&play);
+    ck_assert_str_eq(kind_at(json, "controllers", 0, "kind"), "controller ill");
+    ck_assert_str_eq(kind_at(json, "controllers", 0, "evidence"), "disk: no space left on /var");
+    json_decref(json);
+    feed_close(&play.feed);
+}
+END_TEST
+
 static void collect_id(void *data, const char *id, const struct buf *html)
 {
     struct buf *ids = data;
@@ -469,6 +555,7 @@ int main(void)
     tcase_add_test(tcase, old_lines_make_room);
     tcase_add_test(tcase, facts_that_are_known_are_left_out);
     tcase_add_test(tcase, pieces_are_elements_with_their_id);
+    tcase_add_test(tcase, the_word_is_in_every_view);
     tcase_add_test(tcase, the_days_of_certificates_are_told);
     tcase_add_test(tcase, the_end_of_a_certificate_is_a_problem);
     suite_add_tcase(suite, tcase);
