@@ -16,7 +16,8 @@ ephord_before_LDADD = $(ephord_LDADD)
 
 EXTRA_DIST += \
 	tests/lab/bad_disk.py tests/lab/bad_input.py tests/lab/certificates.py tests/lab/cluster.py \
-	tests/lab/detect.py tests/lab/failover.py tests/lab/http_poll.py tests/lab/lab.py \
+	tests/lab/detect.py tests/lab/diagnosis.py tests/lab/failover.py tests/lab/fault_server.py \
+	tests/lab/http_poll.py tests/lab/lab.py tests/lab/lossy_ping.sh tests/lab/own_hosts.sh \
 	tests/lab/leading.py \
 	tests/lab/listener.py tests/lab/lsan.supp tests/lab/many_eyes.py tests/lab/measure.py \
 	tests/lab/operate.py tests/lab/policy.py tests/lab/quorum.py tests/lab/run.py \

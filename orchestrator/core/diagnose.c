@@ -195,13 +195,16 @@ static enum diagnosis_kind kind_of_ground(const struct core *core, int32_t node,
     return DIAGNOSIS_NONE;
 }
 
-static enum diagnosis_kind kind_of_ssh(const struct core *core, const struct ground *g,
-                                       uint32_t *seat)
+/* Nobody works on a node without members: a switch, say. */
+static enum diagnosis_kind kind_of_ssh(const struct core *core, int32_t node,
+                                       const struct ground *g, uint32_t *seat)
 {
     uint32_t down = g->ssh_down & ~cut_off_seats(core);
     *seat = survey_only(down);
-    if (down == 0 || (g->ssh_up != 0 && *seat == 0))
-        return down == 0 ? DIAGNOSIS_NONE : DIAGNOSIS_NETWORK;
+    if (down == 0 || !survey_has_member(core, node))
+        return DIAGNOSIS_NONE;
+    if (g->ssh_up != 0 && *seat == 0)
+        return DIAGNOSIS_NETWORK;
     return g->ssh_up != 0 ? DIAGNOSIS_PATH : DIAGNOSIS_WRONG;
 }
 
@@ -217,7 +220,7 @@ void core_diagnose_node(const struct core *core, int32_t i, struct diagnosis *di
         return;
     }
     if (diagnosis->kind == DIAGNOSIS_NONE)
-        diagnosis->kind = kind_of_ssh(core, &g, &concern.seat);
+        diagnosis->kind = kind_of_ssh(core, i, &g, &concern.seat);
     if (diagnosis->kind == DIAGNOSIS_NONE)
         return;
     write_ground(core, &g, diagnosis->evidence);

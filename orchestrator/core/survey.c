@@ -34,6 +34,14 @@ bool survey_counts(const struct core *core, uint32_t seat)
     return true;
 }
 
+bool survey_has_member(const struct core *core, int32_t node)
+{
+    for (int32_t i = 0; i < core_member_count(core); i++)
+        if (core_member(core, i)->node == node)
+            return true;
+    return false;
+}
+
 bool survey_is_lost(enum cause cause)
 {
     return cause == CAUSE_SILENT || cause == CAUSE_UNREACHABLE;

@@ -28,6 +28,8 @@ struct sight survey_sight(const struct core *core, int32_t check);
 /* The node that a check is about; of a VIP its holder. NONE: nobody holds it. */
 int32_t survey_node(const struct core *core, const struct check *check);
 
+bool survey_has_member(const struct core *core, int32_t node);
+
 /* Nothing came back. */
 bool survey_is_lost(enum cause cause);
 

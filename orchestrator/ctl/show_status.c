@@ -179,6 +179,8 @@ static void print_problems(const struct ctl *ctl, const json_t *status)
         out_text(json_text(problem, "object"));
         printf(": ");
         out_text(json_text(problem, "text"));
+        if (json_is_object(json_object_get(problem, "diagnosis")))
+            printf(" [%s]", json_text(json_object_get(problem, "diagnosis"), "kind"));
         putchar('\n');
     }
 }

@@ -2,6 +2,7 @@
 #include "orchestrator/status/view.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/survey.h"
 #include "orchestrator/sys/pki.h"
 #include "orchestrator/sys/process.h"
 
@@ -275,7 +276,7 @@ static void find_node_problems(struct view *view)
         if (node->state != STATE_OK)
             *add_problem(view, (enum state)node->state, node->name, "node is %s",
                          state_name((enum state)node->state)) = d;
-        if (node->reach == REACH_DOWN)
+        if (node->reach == REACH_DOWN && survey_has_member(view->core, i))
             *add_problem(view, STATE_WARNING, node->name, "cannot be worked on: %s",
                          node->reach_text) = d;
         else if (node->state == STATE_OK && d.kind != DIAGNOSIS_NONE)

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bad_disk  # noqa: E402,F401  adds its scenarios
 import bad_input  # noqa: E402,F401
 import certificates  # noqa: E402,F401
+import diagnosis  # noqa: E402,F401
 import failover  # noqa: E402,F401
 import many_eyes  # noqa: E402,F401
 import operate  # noqa: E402,F401

@@ -247,6 +247,8 @@ START_TEST(only_ssh_is_missing)
     bench_reach_from(&b, 1, "n1", true);
     bench_reach_from(&b, 2, "n1", true);
     ASSERT_NODE(0, PATH, "SSH works from c1 and c2");
+    core_member(b.core, 0)->node = core_member(b.core, 4)->node = 1;
+    ASSERT_NODE(0, NONE, ""); /* a switch: nobody works on it */
 }
 END_TEST
 
