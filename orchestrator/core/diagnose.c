@@ -48,7 +48,9 @@ static void write_controller(const struct core *core, uint32_t seat, enum cause 
     }
     line[0] = '\0';
     if (c->presence == PRESENCE_ABSENT)
-        diagnose_add(line, "%s is not heard by %s, which leads", who, core->leader_name);
+        diagnose_add(line,
+                     "%s is not heard by %s, which leads: cut off, stopped, or its disk fails", who,
+                     core->leader_name);
     else if (c->is_blind)
         diagnose_add(line, "%s says that it cannot see: %s", who, c->sight_reason);
     else if (c->is_not_calm)

@@ -143,8 +143,8 @@ void diagnose_write_next(const struct core *core, enum diagnosis_kind kind,
         break;
     case DIAGNOSIS_CUT_OFF:
         diagnose_add(next,
-                     "on %s look at 'ip -s link' and 'systemctl status ephord'; whoever else "
-                     "sees goes on",
+                     "on %s look at 'ip -s link', 'systemctl status ephord' and 'ephorctl status'; "
+                     "whoever else sees goes on",
                      who);
         break;
     case DIAGNOSIS_ILL:

@@ -50,8 +50,8 @@ static const struct subcommand {
 } subcommands[] = {
     {"status", "status [--watch[=SECONDS]] [--exit-code] [--consistent]", "what is the case", 0, 0,
      TAKES_WATCH | TAKES_EXIT_CODE | TAKES_CONSISTENT, show_status},
-    {"why", "why SERVICE|NODE|ADDRESS [--consistent]", "why it is so, and what would happen next",
-     1, 1, TAKES_CONSISTENT, show_why},
+    {"why", "why SERVICE|NODE|ADDRESS|CHECK|CONTROLLER [--consistent]",
+     "why it is so, what is wrong, and what would happen next", 1, 1, TAKES_CONSISTENT, show_why},
     {"journal", "journal [-f] [-n LINES] [--object NAME] [--consistent]", "what happened", 0, 0,
      TAKES_FOLLOW | TAKES_COUNT | TAKES_OBJECT | TAKES_CONSISTENT, show_journal},
     {"failover", "failover SERVICE [--to NODE] [--wait] [--yes] [--reason TEXT]",

@@ -256,9 +256,6 @@ def faults_of_controllers(f, lab):
         pass
     cluster["c1"].ctl("maintenance", "n2", "--off")  # something to write
     f.named_rightly("a disk with I/O errors", "controller ill", "controllers", "c3", "disk", "c3")
-    if os.environ.get("EPHOR_LAB_TALKS"):
-        time.sleep(4)
-        print(f"  c1 says of c3 then: {f.word('controllers', 'name', 'c3')}")
     os.unlink(trigger)
     f.calm()
 
