@@ -15,6 +15,6 @@ EXTRA_DIST += $(man_MANS) doc/measurements.md \
 	doc/decisions/0012-new-links-beside-old-ones.md \
 	doc/decisions/0013-a-policy-names-what-it-replaces.md \
 	doc/decisions/0014-who-has-the-word.md \
+	doc/decisions/0015-a-diagnosis-is-worked-out-not-kept.md \
 	doc/decisions/0017-answers-add-up.md \
-	doc/decisions/0018-a-step-looks-at-what-it-changes.md \
-	doc/decisions/0015-a-diagnosis-is-worked-out-not-kept.md
+	doc/decisions/0018-a-step-looks-at-what-it-changes.md

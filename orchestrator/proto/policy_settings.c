@@ -230,6 +230,11 @@ static void take_node(struct policy_settings *s, const struct policy_objects *ob
     for (uint32_t c = objects->node_checks[i]; c != 0; c = objects->next_check[c - 1])
         put_element(out, at, p->checks[c - 1]->name);
     end_list(out, at);
+    out = begin_row(s, "parents");
+    at = out->size;
+    for (size_t k = 0; k < node->n_parents; k++)
+        put_element(out, at, p->nodes[node->parents[k]]->name);
+    end_list(out, at);
 }
 
 static void take_vip(struct policy_settings *s, const struct policy_objects *objects, uint32_t i)
@@ -349,6 +354,7 @@ static void take_check(struct policy_settings *s, const Ephor__Policy *p, const 
     add_text(s, "scope", scopes[(unsigned)check->scope % 3]);
     add_duration(s, "interval", check->interval_ms);
     add_duration(s, "timeout", check->timeout_ms);
+    add_duration(s, "slow", check->slow_ms);
     add_duration(s, "retry", check->retry_ms);
     add_number(s, "fall", check->fall);
     add_number(s, "rise", check->rise);

@@ -251,7 +251,8 @@ START_TEST(test_all_settings_are_those_of_the_file)
         "\"10.0.0.9\"; ssh : { user = \"u\"; port = 23; connect_timeout = \"9s\"; }",
         "interval = \"5s\"",
         "interval = \"9s\"; timeout = \"9s\"; retry = \"900ms\"; fall = 9; rise = 9; failover = "
-        "false; agree = 2; vantage = [ \"c1\", \"c2\" ]; confirm = false; stagger = false; vhost = "
+        "false; slow = \"1s\"; agree = 2; vantage = [ \"c1\", \"c2\" ]; confirm = false; stagger = "
+        "false; vhost = "
         "\"h\"; status = \"201\"; body = \"b\"; tls_verify = false; tls_ca = "
         "\"/ca\"; tls_warning_days = 99; tls_critical_days = 98; keepalive = true",
         "port = 25",
