@@ -7,7 +7,7 @@ RAFT_SIM_CORE = orchestrator/raft/election.c orchestrator/raft/install.c \
 RAFT_SIM_WORLD = \
 	tests/raft/sim_check.c tests/raft/sim_check.h tests/raft/sim_client.c tests/raft/sim_disk.c \
 	tests/raft/sim_faults.c tests/raft/sim_history.c tests/raft/sim_history.h tests/raft/sim_net.c tests/raft/sim_queue.c tests/raft/sim_random.h \
-	tests/raft/sim_server.c tests/raft/sim_step.c tests/raft/sim_trace.c tests/raft/sim_world.c \
+	tests/raft/sim_server.c tests/raft/sim_step.c tests/raft/sim_suite.c tests/raft/sim_suite.h tests/raft/sim_trace.c tests/raft/sim_world.c \
 	tests/raft/sim_world.h
 RAFT_SIM_CPPFLAGS = $(AM_CPPFLAGS) -DRAFT_MEMBERS_MAX=12
 RAFT_SIM_CFLAGS = $(AM_CFLAGS) -O2

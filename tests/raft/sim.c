@@ -8,6 +8,7 @@
  * Seeds run in a child, so that a core that aborts costs one seed and not the rest. Built with
  * SIM_EXPECTS it runs a core, or a driver, with a planted mistake, and succeeds if one of those
  * invariants is found broken within SIM_WITHIN seeds. */
+#include "tests/raft/sim_suite.h"
 #include "tests/raft/sim_world.h"
 
 #include <getopt.h>
@@ -42,6 +43,7 @@ struct job { /* shared with its child */
     uint32_t violations, violations_max;
     bool is_expected; /* one was of the kind that SIM_EXPECTS */
     struct sim_totals totals;
+    _Alignas(16) uint8_t own[SIM_SUITE_TOTALS];
 };
 
 static bool is_planted(void)
@@ -60,8 +62,8 @@ static void report(const struct options *options, struct job *job, const char *w
         printf("the planted mistake is found: seed %lu breaks %s: %s\n", job->seed, what, detail);
         return;
     }
-    printf("seed %lu breaks %s: %s\n  replay: sim --servers %u --seconds %ld --seed %lu --trace\n",
-           job->seed, what, detail, options->servers, options->seconds, job->seed);
+    printf("seed %lu breaks %s: %s\n  replay: %s --servers %u --seconds %ld --seed %lu --trace\n",
+           job->seed, what, detail, sim_suite.name, options->servers, options->seconds, job->seed);
     fflush(stdout);
 }
 
@@ -75,8 +77,10 @@ static void run_seeds(const struct options *options, struct job *job)
     struct sim_world *world = sim_world_new(&job->totals);
     world->has_trace = options->has_trace;
     for (; !is_done(job); job->seed += job->step)
-        if (!sim_world_run(world, job->seed, options->servers, options->seconds))
+        if (!sim_suite.run(world, job->seed, options->servers, options->seconds, job->own))
             report(options, job, world->violated, world->detail);
+    if (sim_suite.close != NULL)
+        sim_suite.close(world);
     sim_world_free(world);
 }
 
@@ -130,50 +134,58 @@ static void run_jobs(const struct options *options, struct job *jobs)
 
 /* ---- what has happened */
 
-struct total {
-    const char *name;
-    size_t offset;
-    bool is_certain; /* it happens in any few hundred seeds, or the simulator is broken */
-};
-
 #define TOTAL(field, certain)                               \
     {                                                       \
 #field, offsetof(struct sim_totals, field), certain \
     }
 
-static int print_totals(const struct options *options, const struct job *jobs)
+/* at: where in a job they are. Returns how many that are certain never happened. */
+static int print_list(const struct options *options, const struct job *jobs, size_t at,
+                      const struct sim_total *list, size_t count)
 {
-    static const struct total table[] = {
-        TOTAL(seeds, true),
-        TOTAL(events, true),
-        TOTAL(elections, true),
-        TOTAL(commits, true),
-        TOTAL(acknowledged, true),
-        TOTAL(reads, true),
-        TOTAL(snapshots_taken, true),
-        TOTAL(snapshots_installed, true),
-        TOTAL(crashes, true),
-        TOTAL(stops, true),
-        TOTAL(storage_failures, true),
-        TOTAL(damages, true),
-        TOTAL(changes, true),
-        TOTAL(transfers, true),
-        TOTAL(full, false),
-        TOTAL(unlive, false),
-    };
     int missing = 0;
-    printf("%u servers:", options->servers);
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t sum = 0;
         for (uint32_t j = 0; j < options->jobs; j++) {
             uint64_t one;
-            memcpy(&one, (const char *)&jobs[j].totals + table[i].offset, sizeof(one));
+            memcpy(&one, (const char *)&jobs[j] + at + list[i].offset, sizeof(one));
             sum += one;
         }
-        printf("%s %lu %s", i == 0 ? "" : ",", sum, table[i].name);
-        if (sum == 0 && table[i].is_certain && options->seeds >= ENOUGH_TO_JUDGE)
+        printf("%s %lu %s", i == 0 ? "" : ",", sum, list[i].name);
+        if (sum == 0 && list[i].is_certain && options->seeds >= ENOUGH_TO_JUDGE)
             missing++;
     }
+    return missing;
+}
+
+static int print_totals(const struct options *options, const struct job *jobs)
+{
+    bool is_own = sim_suite.total_count == 0; /* what stands on the log does not do all of this */
+    const struct sim_total table[] = {
+        TOTAL(seeds, true),
+        TOTAL(events, true),
+        TOTAL(elections, is_own),
+        TOTAL(commits, true),
+        TOTAL(acknowledged, true),
+        TOTAL(reads, is_own),
+        TOTAL(snapshots_taken, true),
+        TOTAL(snapshots_installed, is_own),
+        TOTAL(crashes, true),
+        TOTAL(stops, true),
+        TOTAL(storage_failures, true),
+        TOTAL(damages, is_own),
+        TOTAL(changes, is_own),
+        TOTAL(transfers, is_own),
+        TOTAL(full, false),
+        TOTAL(unlive, false),
+    };
+    printf("%u servers:", options->servers);
+    int missing = print_list(options, jobs, offsetof(struct job, totals), table,
+                             sizeof(table) / sizeof(table[0]));
+    if (sim_suite.total_count > 0)
+        fputs(";", stdout);
+    missing += print_list(options, jobs, offsetof(struct job, own), sim_suite.totals,
+                          sim_suite.total_count);
     putchar('\n');
     if (missing != 0)
         puts("sim: something that has to happen never did");
@@ -265,8 +277,9 @@ int main(int argc, char **argv)
         .first = 1, .seeds = SIM_WITHIN, .servers = SIM_SERVERS, .jobs = 1, .seconds = 30};
     parse(argc, argv, &options);
     if (options.jobs == 0 || options.jobs > JOBS_MAX || options.servers == 0 ||
-        options.servers > 7) {
-        fputs("sim: 1 to 7 servers, 1 to 64 jobs\n", stderr);
+        options.servers > sim_suite.servers_max) {
+        fprintf(stderr, "%s: 1 to %u servers, 1 to 64 jobs\n", sim_suite.name,
+                sim_suite.servers_max);
         return 2;
     }
     struct job *jobs = mmap(NULL, JOBS_MAX * sizeof(*jobs), PROT_READ | PROT_WRITE,

@@ -89,6 +89,8 @@ void sim_server_start(struct sim_world *world, struct sim_server *server)
               disk->term, disk->voted_for, disk->log.first, sim_log_last(&disk->log),
               disk->snapshot.raft.index);
     sim_check_started(world, server);
+    if (world->above != NULL)
+        world->above->on_start(world->above_data, server);
     sim_server_wake(world, server);
     for (uint32_t peer = 1; peer <= world->servers_count; peer++)
         if (peer != server->id && world->servers[peer].state == SIM_RUNNING) {
@@ -148,6 +150,8 @@ void sim_server_crash(struct sim_world *world, struct sim_server *server, int64_
                                                    : "");
     end_life(world, server);
     server->state = SIM_CRASHED;
+    if (world->above != NULL)
+        world->above->on_end(world->above_data, server);
     server->tick_us = INT64_MAX;
     world->totals->crashes++;
     if (down_us < 0)
@@ -164,6 +168,8 @@ void sim_server_fail(struct sim_world *world, struct sim_server *server)
     end_life(world, server);
     server->state = SIM_FAILED;
     world->totals->storage_failures++;
+    if (world->above != NULL)
+        world->above->on_end(world->above_data, server);
     sim_step(world, server, &event, NULL, 0);
     restart_in(world, server, sim_between(&world->random, 10000, world->profile.down_us));
 }
@@ -175,6 +181,8 @@ void sim_server_stop(struct sim_world *world, struct sim_server *server, int64_t
     sim_trace(world, "%u is stopped", server->id);
     server->state = SIM_STOPPED;
     world->totals->stops++;
+    if (world->above != NULL)
+        world->above->on_stop(world->above_data, server);
     struct sim_event event = {.at_us = world->now_us + for_us,
                               .type = SIM_CONTINUE,
                               .server = server->id,
@@ -242,6 +250,8 @@ static void handle(struct sim_world *world, struct sim_server *server, struct si
     else if (event->type == SIM_CONNECTED) {
         struct raft_event step = {.type = RAFT_CONNECTED, .peer = (uint32_t)event->number};
         sim_step(world, server, &step, NULL, 0);
+        if (world->above != NULL)
+            world->above->on_connected(world->above_data, server, step.peer);
     }
 }
 
@@ -272,6 +282,8 @@ void sim_server_continue(struct sim_world *world, struct sim_server *server)
         return;
     sim_trace(world, "%u continues, %u events wait", server->id, server->backlog_count);
     server->state = SIM_RUNNING;
+    if (world->above != NULL)
+        world->above->on_continue(world->above_data, server);
     uint32_t life = server->life, count = server->backlog_count;
     struct sim_event *backlog = server->backlog;
     server->backlog = NULL;

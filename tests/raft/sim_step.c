@@ -313,6 +313,8 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
         server->applied_membership = server->snapshot.raft.membership;
         server->applied_membership_index = server->snapshot.raft.membership_index;
         sim_check_applied(world, server, server->applied, server->applied_chain);
+        if (world->above != NULL)
+            world->above->on_applied(world->above_data, server, NULL);
     }
     while (server->applied < to) {
         const struct sim_entry *entry = sim_log_at(&server->log, server->applied + 1);
@@ -328,6 +330,8 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
             server->applied_membership_index = server->applied;
         }
         sim_check_applied(world, server, server->applied, server->applied_chain);
+        if (world->above != NULL)
+            world->above->on_applied(world->above_data, server, entry);
         if (entry->kind == RAFT_ENTRY_DATA &&
             sim_check_proposal_is_here(world->check, entry->payload, server, server->applied,
                                        entry->term))
@@ -335,8 +339,24 @@ static void apply_to(struct sim_world *world, struct sim_server *server, uint64_
     }
 }
 
-/* A snapshot of it now and then, or when the log is getting full; it is durable a while later. A
- * witness has no state machine. */
+void sim_step_take_snapshot(struct sim_world *world, struct sim_server *server,
+                            const struct sim_snapshot *taken)
+{
+    struct sim_snapshot *copy = sim_need(malloc(sizeof(*copy)));
+    *copy = *taken;
+    server->is_snapshotting = true;
+    int64_t most = server->disk.is_slow ? world->profile.slow_flush_us : world->profile.flush_us;
+    struct sim_event event = {.at_us =
+                                  world->now_us + sim_between(&world->random, most / 4, 10 * most),
+                              .type = SIM_SNAPSHOT,
+                              .server = server->id,
+                              .life = server->life,
+                              .snapshot = copy};
+    sim_queue_push(&world->queue, event);
+}
+
+/* A snapshot of it now and then, or when the log is getting full. A witness has no state machine.
+ */
 static void take_snapshot(struct sim_world *world, struct sim_server *server)
 {
     uint32_t threshold = world->profile.threshold;
@@ -350,22 +370,13 @@ static void take_snapshot(struct sim_world *world, struct sim_server *server)
     sim_is_member(raft_membership(server->raft), server->id, &kind);
     if (kind == RAFT_WITNESS)
         return;
-    struct sim_snapshot *taken = sim_need(calloc(1, sizeof(*taken)));
-    taken->raft.index = server->applied;
-    taken->raft.term = raft_term_of(server->raft, server->applied);
-    taken->raft.size = 100 + server->applied % 2000;
-    taken->raft.membership = server->applied_membership;
-    taken->raft.membership_index = server->applied_membership_index;
-    taken->chain = server->applied_chain;
-    server->is_snapshotting = true;
-    int64_t most = server->disk.is_slow ? world->profile.slow_flush_us : world->profile.flush_us;
-    struct sim_event event = {.at_us =
-                                  world->now_us + sim_between(&world->random, most / 4, 10 * most),
-                              .type = SIM_SNAPSHOT,
-                              .server = server->id,
-                              .life = server->life,
-                              .snapshot = taken};
-    sim_queue_push(&world->queue, event);
+    struct sim_snapshot taken = {.chain = server->applied_chain};
+    taken.raft.index = server->applied;
+    taken.raft.term = raft_term_of(server->raft, server->applied);
+    taken.raft.size = 100 + server->applied % 2000;
+    taken.raft.membership = server->applied_membership;
+    taken.raft.membership_index = server->applied_membership_index;
+    sim_step_take_snapshot(world, server, &taken);
 }
 
 /* ---- the step */
@@ -412,6 +423,8 @@ enum raft_result sim_step(struct sim_world *world, struct sim_server *server,
             sim_broken(world, "CONTRACT", "%u writes on a disk that failed", server->id);
         sim_check_after(world, server, &before);
         set_tick(world, server);
+        if (world->above != NULL)
+            world->above->on_step(world->above_data, server);
         return result;
     }
     absorb_chunk(world, server, source);
@@ -432,7 +445,10 @@ enum raft_result sim_step(struct sim_world *world, struct sim_server *server,
     if (world->profile.has_churn && before.role != RAFT_LEADER &&
         raft_role(server->raft) == RAFT_LEADER)
         sim_fault_depose(world, server);
-    take_snapshot(world, server);
+    if (world->above == NULL)
+        take_snapshot(world, server);
     set_tick(world, server);
+    if (world->above != NULL)
+        world->above->on_step(world->above_data, server);
     return result;
 }

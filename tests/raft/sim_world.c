@@ -161,6 +161,9 @@ static void handle(struct sim_world *world, struct sim_event *event)
         if (!world->is_calm)
             sim_operator_act(world);
         break;
+    case SIM_ABOVE:
+        world->above->on_event(world->above_data, event->above);
+        break;
     }
 }
 
@@ -192,7 +195,7 @@ static bool advance(struct sim_world *world, int64_t until_us)
     return true;
 }
 
-static void run_until(struct sim_world *world, int64_t until_us)
+void sim_world_run_until(struct sim_world *world, int64_t until_us)
 {
     while (world->violated == NULL && advance(world, until_us))
         ;
@@ -227,7 +230,7 @@ static bool all_may_recover(const struct sim_world *world)
     return true;
 }
 
-static struct sim_server *working_leader(struct sim_world *world)
+struct sim_server *sim_world_leader(struct sim_world *world)
 {
     struct sim_server *leader = NULL;
     for (uint32_t id = 1; id <= world->servers_count; id++) {
@@ -244,7 +247,7 @@ static struct sim_server *working_leader(struct sim_world *world)
 /* Has everybody who should the entry that was proposed after all was well? */
 static bool has_recovered(struct sim_world *world)
 {
-    const struct sim_server *leader = working_leader(world);
+    const struct sim_server *leader = sim_world_leader(world);
     if (leader == NULL || world->calm_index == 0 ||
         sim_check_acknowledged_to(world->check) < world->calm_index)
         return false;
@@ -261,7 +264,7 @@ static bool has_recovered(struct sim_world *world)
 
 static void ask(struct sim_world *world)
 {
-    struct sim_server *leader = working_leader(world);
+    struct sim_server *leader = sim_world_leader(world);
     if (leader == NULL)
         return;
     uint64_t index = raft_last_index(leader->raft) + 1;
@@ -278,7 +281,7 @@ static void recover(struct sim_world *world)
     while (world->violated == NULL && !has_recovered(world)) {
         if (world->now_us >= until_us) {
             sim_broken(world, "LIVE", "all is well for %d election timeouts, and %s", RECOVERS_IN,
-                       working_leader(world) == NULL ? "nobody works"
+                       sim_world_leader(world) == NULL ? "nobody works"
                        : world->calm_index == 0      ? "nothing can be proposed"
                                                      : "a proposal is not everywhere");
             return;
@@ -287,7 +290,7 @@ static void recover(struct sim_world *world)
             asked_us = world->now_us;
             ask(world);
         }
-        run_until(world, world->now_us + election_us / 5);
+        sim_world_run_until(world, world->now_us + election_us / 5);
     }
 }
 
@@ -295,13 +298,13 @@ static void recover(struct sim_world *world)
 static void stay(struct sim_world *world)
 {
     int64_t election_us = world->profile.election_ms * 1000;
-    const struct sim_server *leader = working_leader(world);
+    const struct sim_server *leader = sim_world_leader(world);
     if (world->violated != NULL || leader == NULL)
         return;
     uint32_t id = leader->id;
     uint64_t term = raft_term(leader->raft);
-    run_until(world, world->now_us + STAYS_FOR * election_us);
-    leader = working_leader(world);
+    sim_world_run_until(world, world->now_us + STAYS_FOR * election_us);
+    leader = sim_world_leader(world);
     if (leader == NULL || leader->id != id || raft_term(leader->raft) != term)
         sim_broken(world, "STABLE", "%u led term %lu, now it is %u in term %lu", id, term,
                    leader == NULL ? 0 : leader->id, leader == NULL ? 0 : raft_term(leader->raft));
@@ -326,7 +329,7 @@ static void drop_late_messages(struct sim_world *world)
 
 /* ---- a seed */
 
-static void found_all(struct sim_world *world, uint32_t servers)
+void sim_world_found(struct sim_world *world, uint32_t servers)
 {
     if (world->profile.begins_alone)
         servers = 1;
@@ -341,22 +344,32 @@ static void found_all(struct sim_world *world, uint32_t servers)
         sim_server_found(world, id, founding.members[id - 1].kind == RAFT_WITNESS);
 }
 
-bool sim_world_run(struct sim_world *world, uint64_t seed, uint32_t servers, int64_t seconds)
+void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t servers)
 {
     clear(world);
     world->seed = seed;
     world->random.state = sim_mix(seed * 2 + servers);
+}
+
+void sim_world_calm(struct sim_world *world)
+{
+    sim_fault_end_all(world);
+    drop_late_messages(world);
+}
+
+bool sim_world_run(struct sim_world *world, uint64_t seed, uint32_t servers, int64_t seconds)
+{
+    sim_world_begin(world, seed, servers);
     sim_profile_draw(world);
     sim_trace_profile(world);
-    found_all(world, servers);
+    sim_world_found(world, servers);
     sim_fault_next(world);
     sim_queue_push(&world->queue, (struct sim_event){.at_us = 1, .type = SIM_CLIENT});
     if (world->profile.operator_us != 0)
         sim_queue_push(&world->queue, (struct sim_event){.at_us = 1, .type = SIM_OPERATOR});
-    run_until(world, seconds * 1000000);
+    sim_world_run_until(world, seconds * 1000000);
     if (world->violated == NULL) {
-        sim_fault_end_all(world);
-        drop_late_messages(world);
+        sim_world_calm(world);
         if (all_may_recover(world)) {
             recover(world);
             stay(world);

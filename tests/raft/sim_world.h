@@ -92,6 +92,7 @@ enum sim_event_type {
     SIM_DEPOSE,
     SIM_CLIENT,
     SIM_OPERATOR,
+    SIM_ABOVE, /* something of what stands on the log */
 };
 
 struct sim_event {
@@ -107,6 +108,7 @@ struct sim_event {
         struct {
             uint64_t write, index, term;
         } persisted;
+        void *above; /* borrowed */
     };
 };
 
@@ -192,6 +194,21 @@ struct sim_totals {
         unlive;
 };
 
+/* What stands on the log, if anything does: it proposes in the clients' place, and takes the
+ * snapshots. Called from inside a step, so that it may take notes, and start a step of its own only
+ * from an event. */
+struct sim_above {
+    void (*on_start)(void *data, struct sim_server *server); /* from its disk */
+    void (*on_end)(void *data, struct sim_server *server);   /* crashed, or its disk failed */
+    void (*on_stop)(void *data, struct sim_server *server);
+    void (*on_continue)(void *data, struct sim_server *server);
+    /* Applied: an entry, or (NULL) the server's snapshot. */
+    void (*on_applied)(void *data, struct sim_server *server, const struct sim_entry *entry);
+    void (*on_step)(void *data, struct sim_server *server); /* it may be another one now */
+    void (*on_connected)(void *data, struct sim_server *server, uint32_t peer);
+    void (*on_event)(void *data, void *event);
+};
+
 struct sim_check;
 
 struct sim_world {
@@ -211,6 +228,8 @@ struct sim_world {
     bool is_calm; /* no more accidents */
     uint64_t calm_payload, calm_index;
     bool has_trace;
+    const struct sim_above *above; /* NULL: nothing stands on the log */
+    void *above_data;
     struct sim_check *check;
     struct sim_totals *totals;
     const char *violated; /* NULL: nothing */
@@ -225,6 +244,14 @@ struct sim_world {
 
 struct sim_world *sim_world_new(struct sim_totals *totals);
 void sim_world_free(struct sim_world *world);
+
+/* The same in parts: begin a seed (the profile is then to be drawn), found the servers, go on until
+ * then, and end the accidents. */
+void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t servers);
+void sim_world_found(struct sim_world *world, uint32_t servers);
+void sim_world_run_until(struct sim_world *world, int64_t until_us);
+void sim_world_calm(struct sim_world *world);
+struct sim_server *sim_world_leader(struct sim_world *world); /* the only one that works, or NULL */
 
 /* Run one seed; false: `violated` and `detail` say what was broken. */
 bool sim_world_run(struct sim_world *world, uint64_t seed, uint32_t servers, int64_t seconds);
@@ -289,6 +316,9 @@ enum raft_result sim_step(struct sim_world *world, struct sim_server *server,
                           struct raft_event *event, const struct sim_message *source,
                           uint64_t payload);
 void sim_step_hold_snapshot(struct sim_server *server, const struct sim_snapshot *newer);
+/* A snapshot of the state machine is durable a while later. */
+void sim_step_take_snapshot(struct sim_world *world, struct sim_server *server,
+                            const struct sim_snapshot *taken);
 void sim_step_send_due(struct sim_world *world, struct sim_server *server);
 void sim_step_lend(struct sim_world *world, const struct sim_entry *entries, uint32_t count);
 
