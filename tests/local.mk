@@ -52,3 +52,4 @@ include tests/raft/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/raft/explorer.mk
+include tests/sim/local.mk
