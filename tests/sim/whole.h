@@ -102,10 +102,12 @@ struct whole_node {
     int64_t paused_us;       /* since when */
     int64_t pause_uptime_cs; /* its clock when it was paused last; -1: not since it was booted */
     int32_t ppm;
-    uint64_t epoch;  /* /run/ephor/epoch */
-    uint64_t seen;   /* the highest in any line, for the checks */
-    struct channel *lease; /* the session that lives */
-    int64_t script_us;     /* until when its program is at work */
+    uint64_t epoch; /* /run/ephor/word: the highest epoch, and who has the word in it */
+    uint32_t who;   /* a controller; 0: nobody */
+    int64_t which;  /* its session */
+    uint64_t seen;  /* the highest in any line that counted, for the checks */
+    struct whole_shell *shells[WHOLE_CONTROLLERS + 1]; /* that live; by controller */
+    int64_t lock_us;                                   /* until when one of them holds the lock */
     struct whole_address addresses[WHOLE_VIPS];
     enum whole_service_state services[WHOLE_SERVICES];
     struct whole_done done[WHOLE_SERVICES];
@@ -223,8 +225,8 @@ bool whole_node_holds(const struct whole_node *node, int32_t vip);
 bool whole_node_is_excused(const struct whole_node *node, int32_t vip);
 
 /* The programs: begun, a line comes, the input is over. */
-void whole_lease_begin(struct whole_node *node, struct channel *channel);
-void whole_lease_line(struct whole_node *node, struct channel *channel, const char *line);
+struct whole_shell *whole_lease_begin(struct whole_node *node, struct channel *channel);
+void whole_lease_line(struct whole_shell *shell, const char *line);
 struct whole_command *whole_command_begin(struct whole_node *node, struct channel *channel);
 void whole_command_line(struct whole_command *command, const char *line);
 

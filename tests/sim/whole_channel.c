@@ -58,6 +58,7 @@ struct channel {
     bool is_open;  /* the actor has it */
     bool is_alive; /* its program runs */
     struct whole_command *command;
+    struct whole_shell *shell;
     struct pipe up, down;
 };
 
@@ -147,7 +148,7 @@ static void take_up(struct channel *channel, const struct item *item)
     if (item->kind == ITEM_BEGIN) {
         channel->is_alive = true;
         if (channel->is_lease)
-            whole_lease_begin(node, channel);
+            channel->shell = whole_lease_begin(node, channel);
         else
             channel->command = whole_command_begin(node, channel);
     } else if (!channel->is_alive) {
@@ -155,7 +156,7 @@ static void take_up(struct channel *channel, const struct item *item)
     } else if (item->kind == ITEM_END) {
         channel->is_alive = false;
     } else if (channel->is_lease) {
-        whole_lease_line(node, channel, item->text);
+        whole_lease_line(channel->shell, item->text);
     } else {
         whole_command_line(channel->command, item->text);
     }

@@ -94,6 +94,8 @@ static void on_talk(struct whole_call *call)
         ephor__talk__unpack(NULL, call->size - sizeof(head), call->bytes + sizeof(head));
     if (talk->body_case == EPHOR__TALK__BODY_FORWARD)
         proposals_on_forward(call->process->data, head.from, talk->forward);
+    else if (talk->body_case == EPHOR__TALK__BODY_FORWARD_REFUSED)
+        offers_on_refused(call->process->data, head.from, talk->forward_refused);
     ephor__talk__free_unpacked(talk, NULL);
 }
 

@@ -23,8 +23,7 @@ static void release_quorum(struct process *process)
     struct quorum *q = process->data;
     machine_close(&q->machine);
     free(q->effects);
-    if (q->offer != NULL)
-        ephor__policy_offer__free_unpacked(q->offer, NULL);
+    offers_close(q);
     free(q);
 }
 
@@ -60,6 +59,10 @@ static void begin_actor(struct whole_controller *c)
     Ephor__Setup setup = EPHOR__SETUP__INIT;
     Ephor__SshIdentity identity = EPHOR__SSH_IDENTITY__INIT, *list = &identity;
     uint8_t key = 1;
+    char name[8];
+    snprintf(name, sizeof(name), "c%u", c->id);
+    setup.controller = c->id;
+    setup.controller_name = name;
     identity.key.data = &key;
     identity.key.len = 1;
     setup.ssh = &list;

@@ -58,9 +58,11 @@ void whole_node_boot(struct whole_node *node)
     node->boot_us = node->whole->world->now_us;
     node->pause_uptime_cs = -1;
     node->epoch = node->seen = 0;
-    node->lease = NULL;
+    node->who = 0;
+    node->which = 0;
     node->wait.first = NULL;
-    node->script_us = 0;
+    node->lock_us = 0;
+    memset(node->shells, 0, sizeof(node->shells));
     memset(node->addresses, 0, sizeof(node->addresses));
     memset(node->done, 0, sizeof(node->done));
     for (int32_t i = 0; i < node->whole->profile.services; i++)
@@ -198,16 +200,34 @@ static bool parse_hold(const char *line, struct hold *hold)
     return true;
 }
 
-static const char *refusal_of(struct whole_node *node, const struct hold *hold, int64_t uptime)
+struct whole_shell {
+    struct whole_node *node;
+    struct channel *channel;
+    uint32_t controller; /* 0: it has not said whose it is */
+    int64_t session;
+    int64_t busy_us; /* until when it is at work */
+};
+
+/* Has this session the word in that epoch, or does it take it now? NULL: yes. */
+static const char *take_word(struct whole_node *node, const struct whole_shell *shell,
+                             uint64_t epoch)
 {
-    char boot[16];
-    boot_id(node, boot);
-    if (strcmp(hold->boot, boot) != 0)
-        return "the node was started anew";
-    if (hold->epoch < node->epoch && !WHOLE_NODE_IGNORES_EPOCH)
-        return "epoch is old";
-    if (hold->epoch > node->epoch)
-        node->epoch = hold->epoch;
+    if (WHOLE_NODE_IGNORES_EPOCH)
+        return NULL;
+    if (epoch < node->epoch)
+        return "the epoch is old";
+    if (epoch == node->epoch && node->who != 0 && node->who != shell->controller)
+        return "somebody else leads in it";
+    if (epoch == node->epoch && node->who != 0 && shell->session < node->which)
+        return "a later session was opened";
+    node->epoch = epoch;
+    node->who = shell->controller;
+    node->which = shell->session;
+    return NULL;
+}
+
+static const char *refusal_of(const struct hold *hold, int64_t uptime)
+{
     if (WHOLE_NODE_IGNORES_UNTIL)
         return NULL;
     if (hold->count > 0 && (hold->until_cs - uptime) / 100 < 1)
@@ -259,32 +279,51 @@ static void take(struct whole_node *node, const struct hold *hold, const char *w
     whole_check_set(node, vip, hold->epoch, was_there, word[0] == '+', hold->until_cs, hold->boot);
 }
 
-struct lease_line { /* under way in the program */
-    struct channel *channel;
+struct lease_line { /* under way in a shell */
+    struct whole_shell *shell;
     int64_t takes_us;
     char text[];
 };
 
-static void on_hold(struct whole_call *call)
+/* NULL: it may go on. */
+static const char *answer_to(struct whole_shell *shell, const struct hold *hold, int64_t started_cs,
+                             char text[160])
 {
-    struct whole_node *node = call->node;
-    struct whole *whole = call->whole;
-    const struct lease_line *line = call->data;
+    struct whole_node *node = shell->node;
+    char boot[16];
+    boot_id(node, boot);
+    const char *why = strcmp(hold->boot, boot) != 0 ? "the node was started anew" : NULL;
+    if (why == NULL) {
+        const char *outranked = take_word(node, shell, hold->epoch);
+        if (outranked != NULL) {
+            snprintf(text, 160, "outranked %llu %llu %s", (unsigned long long)hold->seq,
+                     (unsigned long long)node->epoch, outranked);
+            return text;
+        }
+        if (hold->epoch > node->seen)
+            node->seen = hold->epoch;
+        why = refusal_of(hold, started_cs);
+    }
+    if (why == NULL)
+        return NULL;
+    snprintf(text, 160, "refused %llu %s", (unsigned long long)hold->seq, why);
+    return text;
+}
+
+static void do_hold(struct whole_shell *shell, const struct lease_line *line)
+{
+    struct whole_node *node = shell->node;
+    struct whole *whole = node->whole;
     struct hold hold;
     char text[160];
-    if (node->lease != line->channel && !sim_percent(&whole->world->random, 30))
-        return; /* a newer session has ended it, mostly before it got that far */
-    if (!parse_hold(line->text, &hold))
+    if (!parse_hold(line->text + 5, &hold))
         return;
     whole->totals->lines++;
     int64_t started_cs = (whole_node_uptime_us(node) - line->takes_us) / 10000;
-    const char *refusal = refusal_of(node, &hold, started_cs);
-    if (hold.epoch > node->seen)
-        node->seen = hold.epoch;
-    if (refusal != NULL) {
+    const char *answer = answer_to(shell, &hold, started_cs, text);
+    if (answer != NULL) {
         whole->totals->refused++;
-        snprintf(text, sizeof(text), "refused %llu %s", (unsigned long long)hold.seq, refusal);
-        whole_channel_tell(line->channel, text);
+        whole_channel_tell(shell->channel, answer);
         return;
     }
     for (int32_t v = 0; v < whole->profile.vips; v++)
@@ -294,43 +333,85 @@ static void on_hold(struct whole_call *call)
         }
     for (uint32_t i = 0; i < hold.count; i++)
         take(node, &hold, hold.words[i], started_cs);
-    tell_held(node, line->channel, hold.seq);
+    tell_held(node, shell->channel, hold.seq);
 }
 
-void whole_lease_line(struct whole_node *node, struct channel *channel, const char *line)
-{
-    struct whole *whole = node->whole;
-    struct sim_random *random = &whole->world->random;
-    size_t size = strlen(line) + 1;
-    if (strncmp(line, "hold ", 5) != 0)
-        return;
-    struct lease_line *kept = whole_alloc(whole, sizeof(*kept) + size);
-    kept->channel = channel;
-    memcpy(kept->text, line + 5, size - 5);
-    kept->takes_us = sim_between(random, 300, 4000);
-    if (sim_percent(random, 2) && !whole->is_calm)
-        kept->takes_us = sim_between(random, 4000, SCRIPT_MAX_US);
-    if (node->script_us < whole->world->now_us)
-        node->script_us = whole->world->now_us;
-    node->script_us += kept->takes_us; /* one line after the other: there is a lock */
-    whole_call_in(whole, node->script_us - whole->world->now_us, NULL, node, on_hold, kept);
-}
-
-static void tell_ready(struct whole_node *node, struct channel *channel)
+static void tell_clock(struct whole_node *node, struct channel *channel, const char *word)
 {
     char line[96], boot[16];
     boot_id(node, boot);
-    snprintf(line, sizeof(line), "ready %lld %s %llu", (long long)uptime_cs(node), boot,
+    snprintf(line, sizeof(line), "%s %lld %s %llu", word, (long long)uptime_cs(node), boot,
              (unsigned long long)node->epoch);
     whole_channel_tell(channel, line);
 }
 
-void whole_lease_begin(struct whole_node *node, struct channel *channel)
+/* serve cN SESSION: one shell for each controller; the last one to start stays. */
+static void do_serve(struct whole_shell *shell, const char *line)
 {
-    if (node->lease != NULL && node->lease != channel)
-        whole_channel_end(node->lease);
-    node->lease = channel;
-    tell_ready(node, channel);
+    struct whole_node *node = shell->node;
+    char copy[64];
+    char *save = NULL;
+    text_copy(copy, sizeof(copy), line);
+    strtok_r(copy, " ", &save);
+    const char *name = strtok_r(NULL, " ", &save), *session = strtok_r(NULL, " ", &save);
+    if (session == NULL || name[0] != 'c' ||
+        !text_parse_int(session, 0, INT64_MAX, &shell->session))
+        return;
+    shell->controller = (uint32_t)(name[1] - '0');
+    struct whole_shell *before = node->shells[shell->controller];
+    if (before != NULL && before != shell)
+        whole_channel_end(before->channel);
+    node->shells[shell->controller] = shell;
+    tell_clock(node, shell->channel, "ready");
+}
+
+static void on_shell(struct whole_call *call)
+{
+    const struct lease_line *line = call->data;
+    struct whole_shell *shell = line->shell;
+    struct whole_node *node = shell->node;
+    bool is_ended = shell->controller != 0 && node->shells[shell->controller] != shell;
+    if (is_ended && !sim_percent(&call->whole->world->random, 30))
+        return; /* a newer one has ended it, mostly before it got that far */
+    if (strncmp(line->text, "hold ", 5) == 0)
+        do_hold(shell, line);
+    else if (strncmp(line->text, "serve ", 6) == 0)
+        do_serve(shell, line->text);
+    else if (strcmp(line->text, "clock") == 0)
+        tell_clock(node, shell->channel, "clock");
+}
+
+/* One line after the other, and of all shells only one in those that change something. */
+void whole_lease_line(struct whole_shell *shell, const char *line)
+{
+    struct whole_node *node = shell->node;
+    struct whole *whole = node->whole;
+    struct sim_random *random = &whole->world->random;
+    int64_t now_us = whole->world->now_us;
+    size_t size = strlen(line) + 1;
+    bool has_lock = strcmp(line, "clock") != 0;
+    struct lease_line *kept = whole_alloc(whole, sizeof(*kept) + size);
+    memcpy(kept->text, line, size);
+    kept->shell = shell;
+    kept->takes_us = sim_between(random, 300, 4000);
+    if (sim_percent(random, 2) && !whole->is_calm)
+        kept->takes_us = sim_between(random, 4000, SCRIPT_MAX_US);
+    if (shell->busy_us < now_us)
+        shell->busy_us = now_us;
+    if (has_lock && shell->busy_us < node->lock_us)
+        shell->busy_us = node->lock_us;
+    shell->busy_us += kept->takes_us;
+    if (has_lock)
+        node->lock_us = shell->busy_us;
+    whole_call_in(whole, shell->busy_us - now_us, NULL, node, on_shell, kept);
+}
+
+struct whole_shell *whole_lease_begin(struct whole_node *node, struct channel *channel)
+{
+    struct whole_shell *shell = whole_alloc(node->whole, sizeof(*shell));
+    shell->node = node;
+    shell->channel = channel;
+    return shell;
 }
 
 /* ---- the order program */
@@ -352,7 +433,7 @@ struct whole_command *whole_command_begin(struct whole_node *node, struct channe
     struct whole_command *command = whole_alloc(node->whole, sizeof(*command));
     command->node = node;
     command->channel = channel;
-    tell_ready(node, channel);
+    tell_clock(node, channel, "ready");
     return command;
 }
 
@@ -420,7 +501,9 @@ static void carry_out(struct whole_command *command)
     if (strcmp(command->boot, boot) != 0) {
         tell_end(command, "refused the node was started anew");
     } else if (command->epoch < node->epoch && !WHOLE_NODE_IGNORES_EPOCH) {
-        tell_end(command, "refused epoch is old");
+        snprintf(text, sizeof(text), "outranked %llu the epoch is old",
+                 (unsigned long long)node->epoch);
+        tell_end(command, text);
     } else if (done->order > command->order) {
         tell_end(command, "refused a newer order was carried out");
     } else if (done->order == command->order && !WHOLE_NODE_FORGETS_ORDERS) {
