@@ -275,6 +275,7 @@ static struct link *end_new(struct whole *whole, struct process *process, struct
     struct link *end = whole_alloc(whole, sizeof(*end));
     end->process = process;
     end->peer_process = peer;
+    end->is_open = true; /* what is sent before it is taken into use waits in the socket */
     if (whole->fds == whole->links_capacity) {
         whole->links_capacity = whole->links_capacity * 2 + 64;
         whole->links =
@@ -298,6 +299,8 @@ void whole_link(struct process *a, struct process *b)
     left->peer = right;
     right->peer = left;
     struct process *before = whole_enter(a);
+    whole_trace(whole, "%u: its %s and %s are linked", a->controller->id,
+                process_role_name(a->role), process_role_name(b->role));
     a->ops->on_peer(a->data, b->role, instance_of(b), fd);
     whole_enter(b);
     b->ops->on_peer(b->data, a->role, instance_of(a), fd + 1);
@@ -309,7 +312,6 @@ struct link *link_new(struct loop *loop, int fd, const struct link_ops *ops, voi
     struct link *end = loop->process.whole->links[fd];
     end->ops = ops;
     end->data = data;
-    end->is_open = true;
     return end;
 }
 
@@ -399,6 +401,8 @@ void whole_process_begin(struct process *process, int (*main)(uint32_t instance,
 {
     struct errbuf e = {.text = ""};
     struct process *before = whole_enter(process);
+    whole_trace(process->whole, "%u: its %s begins", process->controller->id,
+                process_role_name(process->role));
     process->life++;
     process->is_up = true;
     process->is_stopped = process->is_done = process->is_dark = false;
@@ -425,6 +429,8 @@ void whole_process_end(struct process *process, void (*release)(struct process *
     if (!process->is_up)
         return;
     struct process *before = whole_enter(process);
+    whole_trace(process->whole, "%u: its %s ends", process->controller->id,
+                process_role_name(process->role));
     process->is_dark = true;
     process->ops->on_stop(process->data);
     for (struct timer *t = started(process); t != NULL && !process->is_done; t = started(process)) {
