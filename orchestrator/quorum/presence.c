@@ -112,8 +112,6 @@ static void on_own_told(struct quorum *q, int err, uint64_t index)
         return;
     if (q->presence.is_forgotten)
         peers_send_policy(q); /* they tell all they know */
-    if (q->presence.is_forgotten && !q->is_calm)
-        quorum_propose_calm(q);
 }
 
 static void tell_own(struct quorum *q)

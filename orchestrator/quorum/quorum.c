@@ -66,17 +66,28 @@ static void arm_tick(struct quorum *q)
 
 /* ---------------------------------------------------------------- leadership, policy */
 
-void quorum_propose_calm(struct quorum *q)
+static void on_calm_told(struct quorum *q, int err, uint64_t index)
+{
+    (void)err;
+    (void)index;
+    q->is_calm_proposed = false;
+}
+
+/* Level-triggered: what could not be said while nobody led is said later. */
+void quorum_tell_calm(struct quorum *q)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Calm calm = EPHOR__CALM__INIT;
+    if (q->machine.core == NULL || q->is_calm_proposed || q->leader == 0 ||
+        q->machine.core->controllers[q->seat - 1].is_not_calm == !q->is_calm)
+        return;
     calm.controller = q->seat;
     calm.calm = q->is_calm;
     calm.reason = q->calm_text;
     fact.body_case = EPHOR__FACT__BODY_CALM;
     fact.calm = &calm;
-    if (q->machine.core != NULL)
-        proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, NULL);
+    q->is_calm_proposed = true;
+    proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_calm_told);
 }
 
 static void on_leader_told(struct quorum *q, int err, uint64_t index)
@@ -181,6 +192,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     tell_leader(q);
     presence_work(q);
     sight_work(q);
+    quorum_tell_calm(q);
     peers_send_verdicts(q);
     peers_send_outlook(q);
     peers_send_orders(q, false);
@@ -269,7 +281,7 @@ void quorum_note_lag(struct quorum *q, int64_t late_ms, const char *what)
     q->is_calm = false;
     text_format(q->calm_text, sizeof(q->calm_text), "%s %lld ms", what, (long long)late_ms);
     log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
-    quorum_propose_calm(q);
+    quorum_tell_calm(q);
 }
 
 /* Did this process lag, or was the machine suspended? Then stop acting until it is calm. */
@@ -285,7 +297,7 @@ static void watch_self(struct quorum *q)
     } else if (!q->is_calm && now_ms >= q->calm_again_ms) {
         q->is_calm = true;
         q->calm_text[0] = '\0';
-        quorum_propose_calm(q);
+        quorum_tell_calm(q);
     }
 }
 
@@ -294,6 +306,7 @@ static void on_beat(void *data)
     struct quorum *q = data;
     watch_self(q);
     quorum_note_leader(q);
+    quorum_tell_calm(q);
     presence_work(q);
     sight_work(q);
     presence_watch_reach(q);

@@ -55,6 +55,7 @@ struct quorum {
     bool is_storage_ok;
     char storage_text[ERR_TEXT_SIZE];
     bool is_calm;
+    bool is_calm_proposed; /* one fact at a time */
     char calm_text[TEXT_SIZE];
     int64_t calm_again_ms; /* this machine's clock */
     int64_t beat_due_ms, suspended_ms;
@@ -94,8 +95,8 @@ void quorum_note_leader(struct quorum *quorum);
 /* Core time now; only while leading. */
 int64_t quorum_at_ms(const struct quorum *quorum);
 
-/* Say in the log whether this controller is calm. */
-void quorum_propose_calm(struct quorum *quorum);
+/* Say in the log whether this controller is calm, if the log has it otherwise. */
+void quorum_tell_calm(struct quorum *quorum);
 
 /* Something of this controller lagged: it is not calm for a while. what: "it lagged by". */
 void quorum_note_lag(struct quorum *quorum, int64_t late_ms, const char *what);
