@@ -45,7 +45,14 @@ static const char *text_at(const json_t *json, const char *a, size_t i, const ch
     return text == NULL ? "(null)" : text;
 }
 
-/* Every tag that is opened is closed in order, and none is there that we do not write. */
+/* Every tag that is opened is closed in order, and none is there that we do not write. (Each
+ * assertion of Check writes to a file; these are many.) */
+#define MUST(condition, ...)           \
+    do {                               \
+        if (!(condition))              \
+            ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
 static void check_markup(const char *html)
 {
     static const char *const void_tags[] = {"meta", "link", "br", "!doctype"};
@@ -57,19 +64,19 @@ static void check_markup(const char *html)
         bool is_void = false;
         const char *begin = html + 1 + closes;
         size_t size = strcspn(begin, " >\n");
-        ck_assert_uint_lt(size, sizeof(name));
+        MUST(size < sizeof(name), "a long tag: %.20s", begin);
         memcpy(name, begin, size);
-        ck_assert_msg(strcmp(name, "img") != 0 && strcmp(name, "b>") != 0, "'%s' slipped in", name);
+        MUST(strcmp(name, "img") != 0 && strcmp(name, "b>") != 0, "'%s' slipped in", name);
         for (size_t i = 0; i < 4; i++)
             is_void = is_void || strcmp(name, void_tags[i]) == 0;
         html = strchr(html, '>');
-        ck_assert_ptr_nonnull(html);
+        MUST(html != NULL, "<%s has no end", name);
         if (closes)
-            ck_assert_msg(depth > 0 && strcmp(stack[--depth], name) == 0, "'/%s' closes '%s'", name,
-                          stack[depth]);
+            MUST(depth > 0 && strcmp(stack[--depth], name) == 0, "'/%s' closes '%s'", name,
+                 stack[depth]);
         else if (!is_void)
             text_copy(stack[depth++], sizeof(stack[0]), name);
-        ck_assert_uint_lt(depth, 60);
+        MUST(depth < 60, "<%s is %zu deep", name, depth);
     }
     ck_assert_uint_eq(depth, 0);
 }
