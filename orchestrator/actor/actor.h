@@ -36,6 +36,7 @@ struct owed { /* an order of the newest list, and what was done about it */
     int64_t since_ms;        /* when it came */
     bool is_listed;          /* scratch while a list is merged */
     bool is_reported;        /* the outcome went to the outbox */
+    Ephor__Result told;      /* with is_reported: the newest outcome that was */
     bool is_held;            /* HOLD: a `held` has named it */
     bool is_lost;            /* HOLD: and then one has not; said once */
     uint64_t first_seq;      /* the first hold line that was sent under this order */

@@ -229,7 +229,8 @@ static void judge_orders(struct actor_node *node, uint64_t seq)
             if (!owed->is_held || owed->announced == 0)
                 announce(node, owed);
             owed->is_held = true;
-            if (owed->acquire && !owed->is_reported)
+            /* Also if its node could not be reached before: a steady service's grant waits on. */
+            if (owed->acquire && (!owed->is_reported || owed->told != EPHOR__RESULT__RESULT_DONE))
                 outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_DONE, "");
         } else if (owed->kind == EPHOR__ORDER_KIND__HOLD && !holds &&
                    (!owed->acquire || owed->is_held) && !owed->is_lost && actor_may_act(actor)) {

@@ -57,6 +57,7 @@ void outbox_outcome(struct actor *actor, struct owed *owed, Ephor__Result result
     Ephor__Outcome outcome = EPHOR__OUTCOME__INIT;
     bool is_vip = owed->kind == EPHOR__ORDER_KIND__HOLD || owed->kind == EPHOR__ORDER_KIND__RELEASE;
     owed->is_reported = true;
+    owed->told = result;
     outcome.kind = owed->kind;
     outcome.order = owed->id;
     outcome.object = is_vip ? owed->vip : owed->service;
