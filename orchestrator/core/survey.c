@@ -36,10 +36,7 @@ bool survey_counts(const struct core *core, uint32_t seat)
 
 bool survey_has_member(const struct core *core, int32_t node)
 {
-    for (int32_t i = 0; i < core_member_count(core); i++)
-        if (core_member(core, i)->node == node)
-            return true;
-    return false;
+    return core_node(core, node)->members != NONE;
 }
 
 bool survey_is_lost(enum cause cause)

@@ -97,6 +97,8 @@ START_TEST(test_settings_of_every_kind_of_object)
                      "changed checks.http fall: 3 -> 2\n");
     ck_assert_str_eq(DIFF("interface = \"eth0\"", "interface = \"eth1\""),
                      "changed vips.front interface: \"eth0\" -> \"eth1\"\n");
+    ck_assert_str_eq(DIFF("\"10.0.0.1\"", "\"10.0.0.1\"; parents = [ \"n2\" ]"),
+                     "changed nodes.n1 parents: [] -> [ \"n2\" ]\n");
     ck_assert_str_eq(DIFF("priority = 10", "priority = 20"),
                      "changed services.web members: ( { node = \"n1\"; priority = 10; }, { node = "
                      "\"n2\"; priority = 100; } ) -> ( { node = \"n1\"; priority = 20; }, { node = "
