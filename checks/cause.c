@@ -30,6 +30,8 @@ static long packet_loss(const char *line)
         const char *at = strcasestr(line, prefixes[i]);
         char *end = NULL;
         long percent = at == NULL ? 0 : strtol(at + strlen(prefixes[i]), &end, 10);
+        if (end != NULL && *end == '.')
+            end += strspn(end, ".0123456789");
         if (end != NULL && *end == '%' && percent >= 0 && percent <= 100)
             return percent;
     }

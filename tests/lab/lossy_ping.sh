@@ -1,7 +1,7 @@
 #!/bin/sh
-# A plugin: eight pings in quick succession, told in the words of check_ping.
+# A plugin: ten pings in quick succession, told in the words of check_ping.
 #   lossy_ping.sh ADDRESS
-loss=$(ping -n -q -c 8 -i 0.2 -W 1 -- "$1" | sed -n 's/.* \([0-9]*\)% packet loss.*/\1/p')
+loss=$(ping -n -q -c 10 -i 0.2 -W 1 -- "$1" | sed -n 's/.* \([0-9]*\)[.0-9]*% packet loss.*/\1/p')
 case $loss in
 0) echo "PING OK - Packet loss = 0%" ;;
 100) echo "PING CRITICAL - Packet loss = 100%"; exit 2 ;;

@@ -206,6 +206,7 @@ START_TEST(causes_from_what_plugins_print)
         {2, "", "PING CRITICAL - Packet loss = 100%", EPHOR__CAUSE__CAUSE_SILENT},
         {2, "", "CRITICAL - 10.0.0.9: rta nan, lost 100%", EPHOR__CAUSE__CAUSE_SILENT},
         {1, "", "PING WARNING - Packet loss = 40%, RTA = 0.04 ms", EPHOR__CAUSE__CAUSE_LOSS},
+        {1, "", "PING WARNING - Packet loss = 37.5%, RTA = 0.04 ms", EPHOR__CAUSE__CAUSE_LOSS},
         {1, "", "PING WARNING - Packet loss = 0%, RTA = 612.4 ms", EPHOR__CAUSE__CAUSE_SLOW},
         {2, "", "CRITICAL - Socket timeout after 10 seconds", EPHOR__CAUSE__CAUSE_SILENT},
         {2, "timeout", "no answer within 10s: SSH OK - certificate", EPHOR__CAUSE__CAUSE_SILENT},
