@@ -18,7 +18,7 @@ struct job {
     bool has_verdict;
     Ephor__Cause cause;      /* of the last observation */
     Ephor__Cause told_cause; /* of the one that was told last */
-    uint8_t rank, seers; /* its place among the controllers that run this check */
+    uint8_t rank, seers;     /* its place among the controllers that run this check */
     int64_t started_wall_ms, since_wall_ms;
     uint64_t runs, runs_by_state[4], timeouts;
     bool is_staying;                /* while a policy is being adopted: the new one has it, too, */

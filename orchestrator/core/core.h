@@ -34,10 +34,10 @@ struct answers { /* to one check, as bits of seats: scratch of survey.c, no stat
     uint16_t known, lost, name, local;
 };
 
-struct dissent {          /* of a controller from the others: scratch of survey.c, no state */
-    int32_t asked;        /* checks that others look at, too */
-    int32_t lost;         /* of these: silent or unreachable from here only */
-    int32_t local, name;  /* could not be asked, or whose name does not resolve, from here only */
+struct dissent {         /* of a controller from the others: scratch of survey.c, no state */
+    int32_t asked;       /* checks that others look at, too */
+    int32_t lost;        /* of these: silent or unreachable from here only */
+    int32_t local, name; /* could not be asked, or whose name does not resolve, from here only */
 };
 
 struct check {

@@ -27,8 +27,8 @@ struct view {
     uint32_t problem_count;   /* of those kept */
     uint32_t problem_total;
     struct diagnosis unkept; /* of problems that are too many */
-    int32_t *member_check; /* the first check of each member, NONE */
-    int32_t *next_check;   /* of the same member */
+    int32_t *member_check;   /* the first check of each member, NONE */
+    int32_t *next_check;     /* of the same member */
 };
 
 /* 0 or ERR_NOMEM. */
