@@ -112,6 +112,7 @@ static void on_own_told(struct quorum *q, int err, uint64_t index)
         return;
     if (q->presence.is_forgotten)
         peers_send_policy(q); /* they tell all they know */
+    q->presence.is_forgotten = false;
 }
 
 static void tell_own(struct quorum *q)
@@ -121,6 +122,8 @@ static void tell_own(struct quorum *q)
     Ephor__Presence presence = EPHOR__PRESENCE__INIT;
     bool is_told = c->presence == PRESENCE_THERE && c->run == q->proposals.run &&
                    c->rules == core_rules_max && c->file == file;
+    /* It may be given up while it is coming forward already: seen here, entry by entry. */
+    q->presence.is_forgotten |= c->run != q->proposals.run || c->presence == PRESENCE_ABSENT;
     if (!c->is_member || is_told || q->presence.is_own_proposed || q->leader == 0)
         return;
     presence.controller = q->seat;
@@ -132,7 +135,6 @@ static void tell_own(struct quorum *q)
                                             ? "its file is not the policy in force"
                                             : "");
     q->presence.is_own_proposed = true;
-    q->presence.is_forgotten = c->run != q->proposals.run || c->presence == PRESENCE_ABSENT;
     propose(q, PROPOSAL_FORWARDED, &presence, on_own_told);
 }
 
