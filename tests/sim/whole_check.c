@@ -390,6 +390,28 @@ void whole_check_tell(struct whole *whole)
                     o->is_lost ? " lost" : "");
 }
 
+/* Everybody has come forward, and everything that it sees is known. */
+static bool controller_is_well(const struct whole *whole, const struct core *core, uint32_t seat,
+                               char *trouble, size_t size)
+{
+    const struct quorum *q = whole->controllers[seat].quorum.data;
+    char why[LINE_SIZE];
+    if (!core_controller_is_well(core, seat, why)) {
+        snprintf(trouble, size, "c%u: %.80s", seat, why);
+        return false;
+    }
+    for (int32_t i = 0; i < core_check_count(core); i++)
+        if (!core_check(core, i)->opinions[seat - 1].is_known) {
+            snprintf(trouble, size, "nobody knows what c%u thinks of %.20s", seat,
+                     core_check(core, i)->id);
+            return false;
+        }
+    if (q->proposals.count > 0)
+        snprintf(trouble, size, "c%u has %u facts that are not in the log", seat,
+                 q->proposals.count);
+    return q->proposals.count == 0;
+}
+
 bool whole_check_is_well(struct whole *whole, char *trouble, size_t size)
 {
     const struct sim_server *leader = sim_world_leader(whole->world);
@@ -409,13 +431,9 @@ bool whole_check_is_well(struct whole *whole, char *trouble, size_t size)
     for (int32_t v = 0; v < whole->profile.vips; v++)
         if (!vip_is_well(whole, core, v, trouble, size))
             return false;
-    for (int32_t c = 1; c <= whole->controllers_count; c++) {
-        const struct quorum *each = whole->controllers[c].quorum.data;
-        if (whole->controllers[c].quorum.is_up && each->proposals.count > 0) {
-            snprintf(trouble, size, "%d has %u facts that are not in the log", c,
-                     each->proposals.count);
+    for (int32_t c = 1; c <= whole->controllers_count; c++)
+        if (!whole->controllers[c].quorum.is_up ||
+            !controller_is_well(whole, core, (uint32_t)c, trouble, size))
             return false;
-        }
-    }
     return true;
 }

@@ -487,6 +487,7 @@ const Ephor__Membership *engine_members(const struct engine *engine)
         Ephor__ClusterMember *member = &own->members[i];
         ephor__cluster_member__init(member);
         member->id = member->seat = m->members[i].id;
+        member->incarnation = m->members[i].id; /* it was met */
         member->kind = member->wanted = (Ephor__MemberKind)m->members[i].kind;
         own->names[i][0] = 'c';
         own->names[i][1] = (char)('0' + m->members[i].id);

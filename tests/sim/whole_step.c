@@ -51,6 +51,8 @@ static void check_move(struct whole *whole, struct whole_truth *truth,
     if (!began)
         return;
     whole->totals->moves++;
+    if (s->cause == RULE_OPERATOR && truth->services[i].is_stop_failed && s->from != NONE)
+        whole->nodes[core_member(core, s->from)->node].services[i] = WHOLE_DEAD; /* rule 16 */
     if (s->cause == RULE_MOVE && !is_agreed(whole, board, core, s->from, why, sizeof(why)))
         sim_broken(whole->world, "QUORUM-ACTS", "s%d leaves n%d without a verdict %s", i + 1,
                    core_member(core, s->from)->node + 1, why);
@@ -183,6 +185,7 @@ static void remember(struct whole_truth *truth, const struct core *core)
     for (int32_t i = 0; i < core_service_count(core); i++) {
         truth->services[i].phase = core_service(core, i)->phase;
         truth->services[i].order = core_service(core, i)->order;
+        truth->services[i].is_stop_failed = core_service(core, i)->is_stop_failed;
     }
     for (int32_t i = 0; i < core_member_count(core); i++) {
         truth->members[i].step = core_member(core, i)->step;

@@ -24,6 +24,7 @@ struct whole_truth { /* the state after the newest entry that anybody has applie
     struct {
         uint8_t phase;
         uint64_t order;
+        bool is_stop_failed;
         struct whole_spent moves;
     } services[WHOLE_SERVICES];
     struct {
