@@ -174,10 +174,12 @@ struct controller_state {
     uint8_t presence; /* enum presence */
     bool is_missed;   /* the journal tells that it is absent */
     uint64_t run;     /* of its quorum process */
-    uint32_t rules;   /* the newest that it knows; 0: it has not said */
-    uint64_t file;    /* digest of the policy in its file; 0: none, or it has not said */
-    bool is_blind;    /* it said that it cannot see; its opinions do not count */
-    bool is_not_calm; /* it lagged: it does not act, and its opinions do not count */
+    uint64_t
+        forgotten_index; /* what it had said before this entry is forgotten: it says it again */
+    uint32_t rules;      /* the newest that it knows; 0: it has not said */
+    uint64_t file;       /* digest of the policy in its file; 0: none, or it has not said */
+    bool is_blind;       /* it said that it cannot see; its opinions do not count */
+    bool is_not_calm;    /* it lagged: it does not act, and its opinions do not count */
     char sight_reason[TEXT_SIZE];
     char reason[TEXT_SIZE]; /* why it is not calm */
     struct dissent dissent;

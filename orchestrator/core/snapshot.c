@@ -142,6 +142,7 @@ static void visit_controller(struct visit *v, struct controller_state *c)
     visit_u8(v, &c->presence, PRESENCE_ABSENT + 1);
     visit_bool(v, &c->is_missed);
     visit_u64(v, &c->run);
+    visit_u64(v, &c->forgotten_index);
     visit_u32(v, &c->rules);
     visit_u64(v, &c->file);
     visit_bool(v, &c->is_blind);

@@ -374,6 +374,7 @@ void verdict_refresh(struct core *core, struct effects *effects)
 
 void verdict_forget(struct core *core, uint32_t controller)
 {
+    core->controllers[controller - 1].forgotten_index = core->index;
     for (int32_t i = 0; i < core_check_count(core); i++)
         core_check(core, i)->opinions[controller - 1] = (struct opinion){0};
 }

@@ -106,13 +106,19 @@ static void propose(struct quorum *q, enum proposal_kind kind, Ephor__Presence *
 
 static void on_own_told(struct quorum *q, int err, uint64_t index)
 {
+    (void)err;
     (void)index;
     q->presence.is_own_proposed = false;
-    if (err != ERR_OK)
+}
+
+/* The log has forgotten what the checkers told: they tell all they know again. */
+static void tell_again(struct quorum *q)
+{
+    uint64_t forgotten_index = q->machine.core->controllers[q->seat - 1].forgotten_index;
+    if (forgotten_index <= q->presence.told_index)
         return;
-    if (q->presence.is_forgotten)
-        peers_send_policy(q); /* they tell all they know */
-    q->presence.is_forgotten = false;
+    q->presence.told_index = q->machine.index;
+    peers_send_policy(q);
 }
 
 static void tell_own(struct quorum *q)
@@ -122,8 +128,6 @@ static void tell_own(struct quorum *q)
     Ephor__Presence presence = EPHOR__PRESENCE__INIT;
     bool is_told = c->presence == PRESENCE_THERE && c->run == q->proposals.run &&
                    c->rules == core_rules_max && c->file == file;
-    /* It may be given up while it is coming forward already: seen here, entry by entry. */
-    q->presence.is_forgotten |= c->run != q->proposals.run || c->presence == PRESENCE_ABSENT;
     if (!c->is_member || is_told || q->presence.is_own_proposed || q->leader == 0)
         return;
     presence.controller = q->seat;
@@ -185,6 +189,7 @@ void presence_work(struct quorum *q)
                 give_up(q, m->members[i]);
     }
     tell_own(q);
+    tell_again(q);
 }
 
 void presence_restart(struct quorum *q)

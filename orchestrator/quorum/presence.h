@@ -11,7 +11,7 @@ struct quorum;
 
 struct presence_state {
     bool is_board_proposed, is_own_proposed;
-    bool is_forgotten;        /* what the checkers have told so far; until they tell it again */
+    uint64_t told_index;      /* the checkers were asked to tell all when this entry was applied */
     uint32_t absent_proposed; /* bits of seats */
     int64_t better_since_ms;  /* another one would lead better; 0: none would */
     int64_t handed_over_ms;   /* when that was tried last */

@@ -204,10 +204,14 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
 /* Who leads may be another one now: what is on its way goes to that one. */
 void quorum_note_leader(struct quorum *q)
 {
+    struct engine_status status;
     uint32_t leader = engine_leader(q->engine);
-    if (leader == q->leader)
+    engine_status(q->engine, &status);
+    /* The same one in another term has lost what it had been given and not committed. */
+    if (leader == q->leader && (leader == 0 || status.term == q->leader_term))
         return;
     q->leader = leader;
+    q->leader_term = status.term;
     if (leader != 0 && leader != q->controller)
         log_info("leader", "%s leads", cluster_name_of(q, leader));
     proposals_restart(q);
@@ -222,6 +226,7 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
     struct quorum *q = data;
     q->is_leading = is_leader;
     q->leader = engine_leader(q->engine);
+    q->leader_term = term;
     if (is_leader) {
         q->term = term;
         q->base_at_ms = (q->machine.core == NULL ? 0 : q->machine.core->at_ms) + 1;

@@ -66,7 +66,8 @@ struct quorum {
     struct readers readers;
     struct presence_state presence;
     struct sight sight;
-    uint32_t leader; /* id; 0: unknown */
+    uint32_t leader;      /* id; 0: unknown */
+    uint64_t leader_term; /* in which it leads */
 
     struct mesh *mesh; /* NULL: this controller is in no cluster */
     struct certificate certificate;

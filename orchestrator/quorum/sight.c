@@ -146,10 +146,9 @@ static bool sees(struct quorum *q, char reason[TEXT_SIZE])
 
 static void on_told(struct quorum *q, int err, uint64_t index)
 {
+    (void)err;
     (void)index;
     q->sight.is_proposed = false;
-    if (err == ERR_OK && !q->machine.core->controllers[q->seat - 1].is_blind)
-        peers_send_policy(q); /* all opinions anew */
 }
 
 void sight_work(struct quorum *q)
