@@ -388,6 +388,7 @@ bool snapshot_read(struct core *core, const void *bytes, size_t size)
         return false;
     stale_link(core);
     core->is_stale = false; /* it was settled when it was written */
+    stale_services(core);   /* but by what is not in it: whether rule 21 held anything */
     survey_refresh(core);
     diagnose_tell(core, NULL);
     return true;
