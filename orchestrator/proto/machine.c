@@ -212,6 +212,10 @@ static bool is_first_time(struct machine *machine, const Ephor__Fact *fact)
     if (fact->author == 0)
         return true;
     struct author *author = place_of(machine, fact->author);
+    if (fact->previous > (author->run == fact->run ? author->sequence : 0)) {
+        machine->last.id = 0; /* the one before it was lost: both are sent again, in order */
+        return false;
+    }
     author->heard_index = machine->index;
     if (author->run == fact->run && fact->sequence <= author->sequence)
         return false;

@@ -11,6 +11,7 @@
 enum {
     COUNT_MAX = 4096,
     WAIT_MAX_MS = 8000, /* less than an operator's request waits for its answer */
+    RESEND_MS = 1000,   /* a leader may drop what it is given, such as before it knows that it leads */
 };
 
 struct proposal {
@@ -22,7 +23,14 @@ struct proposal {
     proposal_then *then;
     uint64_t sequence;
     uint64_t epoch; /* in which it was sent last */
+    int64_t sent_ms;
     int64_t deadline_ms;
+    Ephor__Fact *fact;
+};
+
+struct early {
+    struct early *next;
+    uint32_t from;
     Ephor__Fact *fact;
 };
 
@@ -131,19 +139,76 @@ static bool forward(struct quorum *q, const Ephor__Fact *fact)
 static void flush(struct quorum *q)
 {
     struct proposals *all = &q->proposals;
-    for (struct proposal *p = all->head; p != NULL; p = p->next) {
+    uint64_t previous = 0;
+    for (struct proposal *p = all->head; p != NULL; previous = p->sequence, p = p->next) {
         if (p->epoch == all->epoch)
             continue;
+        p->fact->previous = previous;
         if (q->is_leading)
             propose_here(q, p->fact, p->sequence);
         else if (q->leader == 0 || q->leader == q->controller || !forward(q, p->fact))
             return;
         p->epoch = all->epoch;
+        p->sent_ms = now_mono_ms();
+    }
+}
+
+/* ---------------------------------------------------------------- from other controllers */
+
+/* What a controller says of itself is said of its own seat. */
+static void stamp_seat(Ephor__Fact *fact, uint32_t seat)
+{
+    if (fact->body_case == EPHOR__FACT__BODY_OPINIONS)
+        fact->opinions->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_SIGHT)
+        fact->sight->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_CALM)
+        fact->calm->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_REACH)
+        fact->reach->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_PRESENCE && fact->presence->there)
+        fact->presence->controller = seat;
+}
+
+static void propose_forwarded(struct quorum *q, uint32_t from, Ephor__Fact *fact)
+{
+    if (!offers_may_forward(q, from, fact))
+        return;
+    stamp_seat(fact, cluster_seat_of(q, from));
+    propose_here(q, fact, 0);
+}
+
+/* The others know of an election before the one elected has committed anything. What they send at
+ * once must not be dropped: they would not know, and what they send later would make it too late. */
+static void keep_early(struct quorum *q, uint32_t from, Ephor__Fact *fact)
+{
+    struct early **end = &q->proposals.early;
+    struct early *early = calloc(1, sizeof(*early));
+    PRE(early != NULL);
+    while (*end != NULL)
+        end = &(*end)->next;
+    *early = (struct early){.from = from, .fact = fact};
+    *end = early;
+    q->proposals.early_count++;
+}
+
+static void take_early(struct quorum *q, bool proposes)
+{
+    while (q->proposals.early != NULL) {
+        struct early *early = q->proposals.early;
+        q->proposals.early = early->next;
+        q->proposals.early_count--;
+        if (proposes)
+            propose_forwarded(q, early->from, early->fact);
+        ephor__fact__free_unpacked(early->fact, NULL);
+        free(early);
     }
 }
 
 void proposals_restart(struct quorum *q)
 {
+    if (q->is_leading || q->leader != q->controller)
+        take_early(q, q->is_leading);
     q->proposals.epoch++;
     flush(q);
 }
@@ -160,21 +225,6 @@ static Ephor__Fact *copy_fact(const Ephor__Fact *fact)
     free(bytes);
     PRE(copy != NULL);
     return copy;
-}
-
-/* What a controller says of itself is said of its own seat. */
-static void stamp_seat(Ephor__Fact *fact, uint32_t seat)
-{
-    if (fact->body_case == EPHOR__FACT__BODY_OPINIONS)
-        fact->opinions->controller = seat;
-    else if (fact->body_case == EPHOR__FACT__BODY_SIGHT)
-        fact->sight->controller = seat;
-    else if (fact->body_case == EPHOR__FACT__BODY_CALM)
-        fact->calm->controller = seat;
-    else if (fact->body_case == EPHOR__FACT__BODY_REACH)
-        fact->reach->controller = seat;
-    else if (fact->body_case == EPHOR__FACT__BODY_PRESENCE && fact->presence->there)
-        fact->presence->controller = seat;
 }
 
 static int refusal(const struct quorum *q, enum proposal_kind kind)
@@ -247,9 +297,11 @@ void proposals_on_forward(struct quorum *q, uint32_t from, const Ephor__Forward 
     Ephor__Fact *fact = ephor__fact__unpack(NULL, forward->fact.len, forward->fact.data);
     if (fact == NULL || !may_forward(fact, from)) {
         log_warning("peer", "controller %u forwarded a fact that is not its business", from);
-    } else if (q->is_leading && offers_may_forward(q, from, fact)) {
-        stamp_seat(fact, cluster_seat_of(q, from));
-        propose_here(q, fact, 0);
+    } else if (q->is_leading) {
+        propose_forwarded(q, from, fact);
+    } else if (engine_leader(q->engine) == q->controller && q->proposals.early_count < COUNT_MAX) {
+        keep_early(q, from, fact);
+        return;
     } /* otherwise it sends it again to whoever leads */
     if (fact != NULL)
         ephor__fact__free_unpacked(fact, NULL);
@@ -260,11 +312,16 @@ void proposals_expire(struct quorum *q)
     int64_t now_ms = now_mono_ms();
     while (q->proposals.head != NULL && q->proposals.head->deadline_ms <= now_ms)
         finish(q, q->proposals.head->sequence, ERR_TIMEOUT, 0);
+    const struct proposal *head = q->proposals.head;
+    if (head != NULL && !q->is_leading && head->epoch == q->proposals.epoch &&
+        now_ms - head->sent_ms >= RESEND_MS)
+        proposals_restart(q);
     flush(q);
 }
 
 void proposals_close(struct quorum *q)
 {
+    take_early(q, false);
     while (q->proposals.head != NULL) {
         struct proposal *p = q->proposals.head;
         q->proposals.head = p->next;

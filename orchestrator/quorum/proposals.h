@@ -20,6 +20,8 @@ struct proposals {
     uint64_t epoch;    /* counts the leaders, and the links to them, that proposals were sent to */
     uint32_t count;
     struct proposal *head, *tail;
+    struct early *early; /* forwarded to one that is elected and does not lead yet; oldest first */
+    uint32_t early_count;
 };
 
 /* Who may say it: anybody, to whoever leads; or the leader of this term alone. */

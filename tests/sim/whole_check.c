@@ -87,6 +87,8 @@ static bool is_first_time(struct whole_check *check, const Ephor__Fact *fact)
     if (fact->author == 0 || fact->author >= AUTHORS)
         return true;
     uint64_t *run = &check->authors[fact->author].run;
+    if (fact->previous > (*run == fact->run ? check->authors[fact->author].sequence : 0))
+        return false; /* the one before it was lost: both are sent again */
     if (*run == fact->run && fact->sequence <= check->authors[fact->author].sequence)
         return false;
     if (fact->run != 0 && check->authors[fact->author].run_before == fact->run)

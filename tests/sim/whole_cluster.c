@@ -39,7 +39,6 @@ static void on_mend(struct whole_call *call)
         whole_send_in(whole, delay_us, NULL, on_mend, c, &to, sizeof(to));
         return;
     }
-    c->is_talk_broken[to] = false;
     whole_talk_connected(c, to);
 }
 
@@ -71,6 +70,7 @@ static void on_connected(struct whole_call *call)
     struct quorum *q = call->process->data;
     uint32_t peer;
     memcpy(&peer, call->bytes, sizeof(peer));
+    call->process->controller->is_talk_broken[peer] = false; /* from now on */
     if (peer == q->leader) {
         proposals_restart(q);
         readers_restart(q);

@@ -319,7 +319,9 @@ void whole_engine_stepped(struct whole_controller *controller)
     const struct quorum *q = engine->data;
     bool leads = !engine->has_failed && raft_is_working(raft);
     note_fresh(engine);
-    if (engine->queue_count > 0 || leads != engine->is_leading || raft_leader(raft) != q->leader ||
+    bool is_new = raft_leader(raft) != q->leader ||
+                  (q->leader != 0 && raft_term(raft) != q->leader_term);
+    if (engine->queue_count > 0 || leads != engine->is_leading || is_new ||
         (leads && raft_term(raft) != engine->led_term) ||
         engine->members_index != raft_membership_index(raft))
         turn_in(engine, sim_between(&engine->whole->world->random, 0, 40));

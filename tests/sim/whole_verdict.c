@@ -51,10 +51,13 @@ static void apply_board(struct whole_board *board, const Ephor__Board *m)
     }
 }
 
-static void apply_presence(struct whole_board *board, const Ephor__Presence *m)
+static void apply_presence(const struct whole *whole, struct whole_board *board,
+                           const Ephor__Presence *m)
 {
     if (!has_seat(m->controller))
         return;
+    whole_trace(whole, "in the log: c%u is %s, run %llx", m->controller,
+                m->there ? "there" : "absent", (unsigned long long)m->run);
     if (!m->there || board->run[m->controller] != m->run)
         forget(board, m->controller);
     if (m->there && board->run[m->controller] != m->run)
@@ -79,10 +82,12 @@ void whole_board_apply(struct whole *whole, struct whole_board *board, const Eph
     } else if (fact->body_case == EPHOR__FACT__BODY_BOARD) {
         apply_board(board, fact->board);
     } else if (fact->body_case == EPHOR__FACT__BODY_PRESENCE) {
-        apply_presence(board, fact->presence);
+        apply_presence(whole, board, fact->presence);
     } else if (fact->body_case == EPHOR__FACT__BODY_LEADER) {
         apply_leader(board, fact->leader);
     } else if (fact->body_case == EPHOR__FACT__BODY_SIGHT && has_seat(fact->sight->controller)) {
+        whole_trace(whole, "in the log: c%u sees: %d", fact->sight->controller,
+                    fact->sight->sees);
         forget(board, fact->sight->controller);
         board->is_blind[fact->sight->controller] = !fact->sight->sees;
     } else if (fact->body_case == EPHOR__FACT__BODY_CALM && has_seat(fact->calm->controller)) {
