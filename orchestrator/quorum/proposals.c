@@ -11,7 +11,8 @@
 enum {
     COUNT_MAX = 4096,
     WAIT_MAX_MS = 8000, /* less than an operator's request waits for its answer */
-    RESEND_MS = 1000,   /* a leader may drop what it is given, such as before it knows that it leads */
+    RESEND_MS =
+        1000, /* a leader may drop what it is given, such as before it knows that it leads */
 };
 
 struct proposal {
@@ -179,7 +180,8 @@ static void propose_forwarded(struct quorum *q, uint32_t from, Ephor__Fact *fact
 }
 
 /* The others know of an election before the one elected has committed anything. What they send at
- * once must not be dropped: they would not know, and what they send later would make it too late. */
+ * once must not be dropped: they would not know, and what they send later would make it too late.
+ */
 static void keep_early(struct quorum *q, uint32_t from, Ephor__Fact *fact)
 {
     struct early **end = &q->proposals.early;

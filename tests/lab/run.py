@@ -121,13 +121,16 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="labs side by side (2)")
     parser.add_argument("--seed", type=int, default=random.randrange(10 ** 6),
                         help="of the moments of random kills")
+    parser.add_argument("--without", default="", metavar="NAMES",
+                        help="leave these out: parts of names, separated by commas")
     parser.add_argument("--list", action="store_true", help="print the names, and end")
     parser.add_argument("names", nargs="*", help="scenarios, or parts of their names")
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
     args.keep = os.path.abspath(args.keep or os.path.join(args.build, "lab-failures"))
     chosen = [s for s in SCENARIOS
-              if not args.names or any(name in s.name for name in args.names)]
+              if (not args.names or any(name in s.name for name in args.names)) and
+              not any(name in s.name for name in args.without.split(",") if name)]
     if args.list:
         print("\n".join(s.name for s in chosen))
         return 0

@@ -282,8 +282,8 @@ static void recover(struct sim_world *world)
         if (world->now_us >= until_us) {
             sim_broken(world, "LIVE", "all is well for %d election timeouts, and %s", RECOVERS_IN,
                        sim_world_leader(world) == NULL ? "nobody works"
-                       : world->calm_index == 0      ? "nothing can be proposed"
-                                                     : "a proposal is not everywhere");
+                       : world->calm_index == 0        ? "nothing can be proposed"
+                                                       : "a proposal is not everywhere");
             return;
         }
         if (world->calm_index == 0 || world->now_us - asked_us >= ASKS_EVERY * election_us) {

@@ -32,8 +32,8 @@ struct whole_check;
 /* ---- what happens later */
 
 struct whole_call {
-    struct whole_call *next;               /* of those that wait for who is stopped */
-    void (*run)(struct whole_call *call);  /* NULL: called off */
+    struct whole_call *next;              /* of those that wait for who is stopped */
+    void (*run)(struct whole_call *call); /* NULL: called off */
     struct whole *whole;
     struct process *process; /* who has to be running; NULL: nobody */
     struct whole_node *node; /* likewise */
@@ -121,9 +121,9 @@ struct whole_profile {
     bool is_active_only[WHOLE_SERVICES];
     bool has_restart, has_node_checks, failback_auto, confirm;
     uint32_t lease_ms, fall, moves_max, restart_budget;
-    int64_t path_us;      /* one way to a node */
-    int64_t fault_us;     /* between accidents of nodes and paths */
-    int64_t operator_us;  /* between what operators ask for; 0: never */
+    int64_t path_us;     /* one way to a node */
+    int64_t fault_us;    /* between accidents of nodes and paths */
+    int64_t operator_us; /* between what operators ask for; 0: never */
     uint32_t weight_path, weight_service, weight_reboot, weight_pause, weight_remove, weight_actor;
     int64_t down_us;
 };
@@ -203,7 +203,7 @@ void whole_engine_stepped(struct whole_controller *controller);
 
 /* ---- whole_cluster.c */
 
-void whole_talk_break(struct whole_controller *controller);  /* its process is gone */
+void whole_talk_break(struct whole_controller *controller); /* its process is gone */
 void whole_talk_connected(struct whole_controller *controller, uint32_t peer);
 
 /* ---- whole_channel.c */

@@ -44,7 +44,7 @@ struct ssh {
     const struct ssh_ops *ops;
     void *data;
     int64_t timeout_ms;
-    bool is_open;  /* the actor has it */
+    bool is_open; /* the actor has it */
     bool is_ready, is_broken;
     struct channel *channels[CHANNELS_MAX];
     uint32_t channel_count;
@@ -252,8 +252,8 @@ struct ssh *ssh_connect(struct loop *loop, const struct ssh_params *params,
     ssh->ops = ops;
     ssh->data = data;
     ssh->is_open = true;
-    bool answers = !is_cut(ssh, true) && !is_cut(ssh, false) && !ssh->node->is_down &&
-                   !ssh->node->is_paused;
+    bool answers =
+        !is_cut(ssh, true) && !is_cut(ssh, false) && !ssh->node->is_down && !ssh->node->is_paused;
     int64_t delay_us = answers ? 8 * path_us(ssh) : params->timeout_ms * 1000;
     whole_call_in(process->whole, delay_us, process, NULL, on_connect, ssh);
     return ssh;

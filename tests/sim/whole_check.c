@@ -119,8 +119,8 @@ void whole_check_row(struct whole_controller *controller, const struct journal_r
     uint64_t *rows = &whole->check->rows[controller->id];
     *rows = XXH3_64bits_withSeed(row->object, strlen(row->object), *rows + 1);
     *rows = XXH3_64bits_withSeed(row->text, strlen(row->text), *rows);
-    whole_trace(whole, "%u journal %llu: %s %s: %s", controller->id,
-                (unsigned long long)row->index, row->event, row->object, row->text);
+    whole_trace(whole, "%u journal %llu: %s %s: %s", controller->id, (unsigned long long)row->index,
+                row->event, row->object, row->text);
     for (uint32_t s = 0; s < WHOLE_SERVICES; s++)
         if (row->object[0] == 's' && row->object[1] == (char)('1' + s))
             applied->named |= 1u << s;
@@ -267,8 +267,7 @@ void whole_check_set(struct whole_node *node, int32_t vip, uint64_t epoch, bool 
                    check->granted[vip][node->index] > 0 ? "NO-RESURRECTION" : "GRANT-FIRST",
                    "%s %s v%d, which is not granted to it", node->name,
                    was_there ? "prolongs" : "takes", vip + 1);
-    else if (!was_there &&
-             (check->applied[truth->order].named >> (WHOLE_SERVICES + vip) & 1) == 0)
+    else if (!was_there && (check->applied[truth->order].named >> (WHOLE_SERVICES + vip) & 1) == 0)
         sim_broken(whole->world, "JOURNALED", "%s takes v%d, and no journal tells why", node->name,
                    vip + 1);
 }
@@ -277,15 +276,15 @@ void whole_check_dropped(struct whole_node *node, int32_t vip)
 {
     struct whole *whole = node->whole;
     const struct whole_vip_truth *truth = &whole->check->truth.vips[vip];
-    bool is_its_own = truth->holder == node->index &&
-                      (truth->phase == VIP_HELD || truth->phase == VIP_GRANTED);
+    bool is_its_own =
+        truth->holder == node->index && (truth->phase == VIP_HELD || truth->phase == VIP_GRANTED);
     if (is_its_own)
         sim_broken(whole->world, "JOURNALED", "%s is told to drop v%d, which is granted to it",
                    node->name, vip + 1);
 }
 
-void whole_check_command(struct whole_node *node, int32_t service, uint64_t order,
-                         const char *verb, uint64_t epoch)
+void whole_check_command(struct whole_node *node, int32_t service, uint64_t order, const char *verb,
+                         uint64_t epoch)
 {
     struct whole *whole = node->whole;
     struct whole_check *check = whole->check;

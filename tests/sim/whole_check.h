@@ -44,8 +44,8 @@ void whole_check_composed(struct whole_controller *controller, const struct whol
 void whole_check_set(struct whole_node *node, int32_t vip, uint64_t epoch, bool was_there,
                      bool acquires, int64_t until_cs, const char *boot);
 void whole_check_dropped(struct whole_node *node, int32_t vip); /* is about to be, as told */
-void whole_check_command(struct whole_node *node, int32_t service, uint64_t order,
-                         const char *verb, uint64_t epoch);
+void whole_check_command(struct whole_node *node, int32_t service, uint64_t order, const char *verb,
+                         uint64_t epoch);
 
 /* ---- checkers: the newest answer that one got */
 

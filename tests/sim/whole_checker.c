@@ -115,8 +115,8 @@ void check_cancel(struct check_run *base)
     run->is_canceled = true;
     run->observation.state = EPHOR__STATE__STATE_UNKNOWN;
     text_copy(run->observation.reason, sizeof(run->observation.reason), "canceled");
-    run->call = whole_call_in(run->controller->whole, 0, &run->controller->checker, NULL,
-                              on_answer, run);
+    run->call =
+        whole_call_in(run->controller->whole, 0, &run->controller->checker, NULL, on_answer, run);
 }
 
 /* ---- the process */
@@ -215,8 +215,8 @@ static void on_stop(void *data)
 
 void whole_checker_begin(struct whole_controller *controller)
 {
-    static const struct process_ops ops = {.on_start = on_start, .on_peer = on_peer,
-                                           .on_stop = on_stop};
+    static const struct process_ops ops = {
+        .on_start = on_start, .on_peer = on_peer, .on_stop = on_stop};
     Ephor__Setup setup = EPHOR__SETUP__INIT;
     setup.controller = controller->id;
     controller->checker.ops = &ops;

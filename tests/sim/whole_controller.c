@@ -149,8 +149,8 @@ static void on_end(void *data, struct sim_server *server)
         return; /* the process goes on without its disk */
     c->quorum.life++;
     c->quorum.is_dark = true;
-    bool is_machine = c->whole->world->profile.has_reboots ||
-                      sim_percent(&c->whole->world->random, 50);
+    bool is_machine =
+        c->whole->world->profile.has_reboots || sim_percent(&c->whole->world->random, 50);
     if (is_machine)
         kill_all(c);
     whole_call_in(c->whole, 0, NULL, NULL, on_kill, c);

@@ -269,8 +269,7 @@ static struct handed *queue_place(struct engine *engine)
     if (engine->queue_first + engine->queue_count == engine->queue_capacity) {
         struct handed *before = engine->queue;
         engine->queue_capacity = engine->queue_capacity * 2 + 32;
-        engine->queue =
-            whole_alloc(engine->whole, engine->queue_capacity * sizeof(*engine->queue));
+        engine->queue = whole_alloc(engine->whole, engine->queue_capacity * sizeof(*engine->queue));
         if (before != NULL)
             memcpy(engine->queue, before,
                    (engine->queue_first + engine->queue_count) * sizeof(*before));
@@ -319,8 +318,8 @@ void whole_engine_stepped(struct whole_controller *controller)
     const struct quorum *q = engine->data;
     bool leads = !engine->has_failed && raft_is_working(raft);
     note_fresh(engine);
-    bool is_new = raft_leader(raft) != q->leader ||
-                  (q->leader != 0 && raft_term(raft) != q->leader_term);
+    bool is_new =
+        raft_leader(raft) != q->leader || (q->leader != 0 && raft_term(raft) != q->leader_term);
     if (engine->queue_count > 0 || leads != engine->is_leading || is_new ||
         (leads && raft_term(raft) != engine->led_term) ||
         engine->members_index != raft_membership_index(raft))

@@ -95,7 +95,7 @@ static struct whole_controller *some_controller(struct whole *whole)
     return &whole->controllers[sim_between(&whole->world->random, 1, whole->controllers_count)];
 }
 
-struct cut { /* under way */
+struct cut {             /* under way */
     uint32_t controller; /* 0: all */
     int32_t node;        /* -1: all */
     bool is_to, is_from;
@@ -135,7 +135,10 @@ static void strike_path(struct whole *whole)
     whole->totals->cuts++;
     set_cut(whole, cut, true);
     whole_trace(whole, "the path between controller %u and node %d is cut%s", cut->controller,
-                cut->node + 1, !cut->is_to ? ", back" : !cut->is_from ? ", there" : "");
+                cut->node + 1,
+                !cut->is_to     ? ", back"
+                : !cut->is_from ? ", there"
+                                : "");
     whole_call_in(whole, for_us(whole), NULL, NULL, on_heal, cut);
 }
 
@@ -193,8 +196,7 @@ static void strike_actor(struct whole *whole)
     struct whole_controller *c = some_controller(whole);
     struct process *process = sim_percent(&whole->world->random, 75) ? &c->actor : &c->checker;
     whole->totals->actor_stops++;
-    whole_trace(whole, "%u: its %s is stopped", c->id,
-                process == &c->actor ? "actor" : "checker");
+    whole_trace(whole, "%u: its %s is stopped", c->id, process == &c->actor ? "actor" : "checker");
     whole_process_stop(process);
     whole_call_in(whole, for_us(whole), NULL, NULL, on_actor_continue, process);
 }
@@ -269,9 +271,9 @@ static void ask(struct whole *whole, struct whole_controller *c, enum verb verb)
 static void on_operator(struct whole_call *call)
 {
     struct whole *whole = call->whole;
-    static const enum verb verbs[] = {VERB_FAILOVER,       VERB_FAILOVER,        VERB_PAUSE,
-                                      VERB_RESUME,         VERB_RESUME,          VERB_MAINTENANCE_ON,
-                                      VERB_MAINTENANCE_OFF, VERB_MAINTENANCE_OFF};
+    static const enum verb verbs[] = {
+        VERB_FAILOVER, VERB_FAILOVER,       VERB_PAUSE,           VERB_RESUME,
+        VERB_RESUME,   VERB_MAINTENANCE_ON, VERB_MAINTENANCE_OFF, VERB_MAINTENANCE_OFF};
     if (whole->is_calm)
         return;
     ask(whole, some_controller(whole), verbs[sim_below(&whole->world->random, 8)]);

@@ -249,9 +249,9 @@ static void tell_held(struct whole_node *node, struct channel *channel, uint64_t
 {
     char line[512], boot[16];
     boot_id(node, boot);
-    size_t used = (size_t)snprintf(line, sizeof(line), "held %llu %lld %s %llu",
-                                   (unsigned long long)seq, (long long)uptime_cs(node), boot,
-                                   (unsigned long long)node->epoch);
+    size_t used =
+        (size_t)snprintf(line, sizeof(line), "held %llu %lld %s %llu", (unsigned long long)seq,
+                         (long long)uptime_cs(node), boot, (unsigned long long)node->epoch);
     for (int32_t v = 0; v < node->whole->profile.vips; v++)
         if (node->addresses[v].is_there)
             used += (size_t)snprintf(line + used, sizeof(line) - used, " 10.0.0.%d@eth0", v + 1);
@@ -265,8 +265,8 @@ static void take(struct whole_node *node, const struct hold *hold, const char *w
     int32_t vip = whole_vip_of(node->whole, word + 1);
     struct whole_address *address = &node->addresses[vip];
     bool was_there = address->is_there;
-    int64_t left_s = WHOLE_NODE_IGNORES_UNTIL ? (hold->cap_cs - 10) / 100
-                                              : (hold->until_cs - started_cs) / 100;
+    int64_t left_s =
+        WHOLE_NODE_IGNORES_UNTIL ? (hold->cap_cs - 10) / 100 : (hold->until_cs - started_cs) / 100;
     if (left_s < 1 || (!was_there && word[0] != '+' && !WHOLE_NODE_EXTEND_CREATES))
         return;
     set_life(node, vip, left_s);

@@ -63,8 +63,8 @@ static void fill_service(struct policy *p, const struct whole_profile *profile, 
     Ephor__Service *s = p->service_list[i] = &p->services[i];
     ephor__service__init(s);
     s->name = text(p, "s%d", i + 1);
-    s->run = profile->is_active_only[i] ? EPHOR__RUN_MODE__ACTIVE_ONLY
-                                        : EPHOR__RUN_MODE__EVERYWHERE;
+    s->run =
+        profile->is_active_only[i] ? EPHOR__RUN_MODE__ACTIVE_ONLY : EPHOR__RUN_MODE__EVERYWHERE;
     if (profile->has_restart)
         s->restart = &p->actions[0];
     if (profile->is_active_only[i]) {

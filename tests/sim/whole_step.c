@@ -82,8 +82,8 @@ static void check_restart(struct whole *whole, struct whole_truth *truth,
 
 /* ---- WAIT-OUT and GRANT-FIRST, as the state tells */
 
-static void check_vip(struct whole *whole, const struct whole_truth *truth,
-                      const struct core *core, int32_t v)
+static void check_vip(struct whole *whole, const struct whole_truth *truth, const struct core *core,
+                      int32_t v)
 {
     const struct vip *vip = core_vip(core, v);
     int32_t old = truth->vips[v].holder;

@@ -235,9 +235,8 @@ void timer_start(struct timer *timer, int64_t delay_ms, int64_t repeat_ms)
     timer->repeat_ms = repeat_ms;
     timer->due_ms = whole_local_ms(process->controller) + (delay_ms > 0 ? delay_ms : 0);
     int64_t delay_us = until_us(process->controller, timer->due_ms);
-    int64_t late_us = sim_percent(&whole->world->random, 5)
-                          ? sim_between(&whole->world->random, 0, 3000)
-                          : 20;
+    int64_t late_us =
+        sim_percent(&whole->world->random, 5) ? sim_between(&whole->world->random, 0, 3000) : 20;
     timer->call = whole_call_in(whole, (delay_us > 0 ? delay_us : 0) + late_us, process, NULL,
                                 on_timer, timer);
 }
@@ -371,8 +370,8 @@ void link_send(struct link *link, const Ephor__Message *m, int fd)
         return;
     struct whole *whole = link->process->whole;
     struct process *to = link->peer_process;
-    struct whole_call *call = call_new(whole, to, NULL, on_frame, link->peer,
-                                       ephor__message__get_packed_size(m));
+    struct whole_call *call =
+        call_new(whole, to, NULL, on_frame, link->peer, ephor__message__get_packed_size(m));
     ephor__message__pack(m, call->bytes);
     push(whole, delay_to(to), call);
 }
@@ -518,13 +517,13 @@ __attribute__((format(printf, 2, 0))) static void tell(const char *event, const 
                 process_role_name(current->role), event, text);
 }
 
-#define LOG_FUNCTION(name)                              \
-    void name(const char *event, const char *fmt, ...)  \
-    {                                                   \
-        va_list args;                                   \
-        va_start(args, fmt);                            \
-        tell(event, fmt, args);                         \
-        va_end(args);                                   \
+#define LOG_FUNCTION(name)                             \
+    void name(const char *event, const char *fmt, ...) \
+    {                                                  \
+        va_list args;                                  \
+        va_start(args, fmt);                           \
+        tell(event, fmt, args);                        \
+        va_end(args);                                  \
     }
 LOG_FUNCTION(log_error)
 LOG_FUNCTION(log_warning)

@@ -86,8 +86,7 @@ void whole_board_apply(struct whole *whole, struct whole_board *board, const Eph
     } else if (fact->body_case == EPHOR__FACT__BODY_LEADER) {
         apply_leader(board, fact->leader);
     } else if (fact->body_case == EPHOR__FACT__BODY_SIGHT && has_seat(fact->sight->controller)) {
-        whole_trace(whole, "in the log: c%u sees: %d", fact->sight->controller,
-                    fact->sight->sees);
+        whole_trace(whole, "in the log: c%u sees: %d", fact->sight->controller, fact->sight->sees);
         forget(board, fact->sight->controller);
         board->is_blind[fact->sight->controller] = !fact->sight->sees;
     } else if (fact->body_case == EPHOR__FACT__BODY_CALM && has_seat(fact->calm->controller)) {
@@ -101,8 +100,7 @@ static bool is_able(const struct whole_board *board, uint32_t seat)
 {
     if (board->is_blind[seat])
         return false;
-    return !board->is_known ||
-           (board->is_member[seat] && board->presence[seat] == PRESENCE_THERE);
+    return !board->is_known || (board->is_member[seat] && board->presence[seat] == PRESENCE_THERE);
 }
 
 /* Who lagged counts only if nobody else is left. */
@@ -169,11 +167,10 @@ void whole_board_tell(const struct whole *whole, const struct whole_board *board
         size_t used = 0;
         for (uint32_t seat = 1; seat <= (uint32_t)whole->controllers_count; seat++) {
             const struct whole_opinion *o = &board->opinions[seat][i];
-            used += (size_t)snprintf(text + used, sizeof(text) - used, " c%u%s%s %s/%u*%s", seat,
-                                     counts(board, seat) ? "" : " (does not count)",
-                                     o->is_known ? "" : " (not known)",
-                                     state_name((enum state)o->state), o->attempts,
-                                     state_name((enum state)o->suspect));
+            used += (size_t)snprintf(
+                text + used, sizeof(text) - used, " c%u%s%s %s/%u*%s", seat,
+                counts(board, seat) ? "" : " (does not count)", o->is_known ? "" : " (not known)",
+                state_name((enum state)o->state), o->attempts, state_name((enum state)o->suspect));
         }
         whole_trace(whole, "%s is %s:%s", core_check(core, i)->id,
                     state_name((enum state)core_check(core, i)->state), text);

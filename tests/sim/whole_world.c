@@ -150,11 +150,14 @@ static bool run(struct sim_world *world, uint64_t seed, uint32_t servers, int64_
     return world->violated == NULL;
 }
 
-#define TOTAL(field, certain) {#field, offsetof(struct whole_totals, field), certain}
+#define TOTAL(field, certain)                                 \
+    {                                                         \
+#field, offsetof(struct whole_totals, field), certain \
+    }
 static const struct sim_total totals[] = {
-    TOTAL(grants, true),   TOTAL(releases, true), TOTAL(moves, true),  TOTAL(restarts, true),
+    TOTAL(grants, true),   TOTAL(releases, true), TOTAL(moves, true),   TOTAL(restarts, true),
     TOTAL(commands, true), TOTAL(lines, true),    TOTAL(refused, true), TOTAL(late, false),
-    TOTAL(reboots, true),  TOTAL(pauses, true),   TOTAL(cuts, true),   TOTAL(actor_stops, true),
+    TOTAL(reboots, true),  TOTAL(pauses, true),   TOTAL(cuts, true),    TOTAL(actor_stops, true),
     TOTAL(opinions, true), TOTAL(live_ms, true)};
 
 const struct sim_suite sim_suite = {.name = "whole",
