@@ -111,6 +111,7 @@ struct whole_node {
     struct whole_address addresses[WHOLE_VIPS];
     enum whole_service_state services[WHOLE_SERVICES];
     struct whole_done done[WHOLE_SERVICES];
+    int64_t busy_us[WHOLE_SERVICES]; /* until when a command holds the lock of its key */
     struct whole_wait wait;
 };
 

@@ -298,13 +298,11 @@ static void on_resume(struct whole_call *call)
     bool is_done = q != NULL && q->machine.core != NULL && !q->machine.core->is_paused;
     for (int32_t n = 0; is_done && n < whole->profile.nodes; n++)
         is_done = !core_node(q->machine.core, n)->in_maintenance;
-    if (is_done)
-        return;
-    if (leader != NULL) {
+    if (leader != NULL && !is_done) { /* what was asked before may come late */
         ask(whole, &whole->controllers[leader->id], VERB_RESUME);
         ask(whole, &whole->controllers[leader->id], VERB_MAINTENANCE_OFF);
     }
-    whole_call_in(whole, 300000, NULL, NULL, on_resume, NULL);
+    whole_call_in(whole, is_done ? 2000000 : 300000, NULL, NULL, on_resume, NULL);
 }
 
 void whole_fault_end_all(struct whole *whole)

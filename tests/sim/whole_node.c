@@ -62,6 +62,7 @@ void whole_node_boot(struct whole_node *node)
     node->which = 0;
     node->wait.first = NULL;
     node->lock_us = 0;
+    memset(node->busy_us, 0, sizeof(node->busy_us));
     memset(node->shells, 0, sizeof(node->shells));
     memset(node->addresses, 0, sizeof(node->addresses));
     memset(node->done, 0, sizeof(node->done));
@@ -491,14 +492,25 @@ static void on_command_end(struct whole_call *call)
     tell_end(command, line);
 }
 
+static void carry_out(struct whole_command *command);
+
+static void on_lock(struct whole_call *call)
+{
+    carry_out(call->data);
+}
+
+/* One order at a time for each key. */
 static void carry_out(struct whole_command *command)
 {
     struct whole_node *node = command->node;
     struct whole *whole = node->whole;
     struct whole_done *done = &node->done[command->service];
+    int64_t *busy_us = &node->busy_us[command->service];
     char text[64], boot[16];
     boot_id(node, boot);
-    if (strcmp(command->boot, boot) != 0) {
+    if (*busy_us > whole->world->now_us) {
+        whole_call_in(whole, *busy_us - whole->world->now_us, NULL, node, on_lock, command);
+    } else if (strcmp(command->boot, boot) != 0) {
         tell_end(command, "refused the node was started anew");
     } else if (command->epoch < node->epoch && !WHOLE_NODE_IGNORES_EPOCH) {
         snprintf(text, sizeof(text), "outranked %llu the epoch is old",
@@ -516,8 +528,8 @@ static void carry_out(struct whole_command *command)
         *done = (struct whole_done){command->order, -1};
         whole->totals->commands++;
         whole_check_command(node, command->service, command->order, command->verb, command->epoch);
-        whole_call_in(whole, sim_between(&whole->world->random, 1000, 400000), NULL, node,
-                      on_command_end, command);
+        *busy_us = whole->world->now_us + sim_between(&whole->world->random, 1000, 400000);
+        whole_call_in(whole, *busy_us - whole->world->now_us, NULL, node, on_command_end, command);
     }
 }
 
