@@ -30,3 +30,16 @@ whole_SOURCES = tests/raft/sim.c
 whole_CPPFLAGS = $(WHOLE_CPPFLAGS)
 whole_CFLAGS = $(WHOLE_CFLAGS)
 whole_LDADD = libwhole.a $(WHOLE_LIBS)
+
+TESTS += tests/sim/whole-1.sh tests/sim/whole-3.sh tests/sim/whole-5.sh
+EXTRA_DIST += tests/sim/whole-1.sh tests/sim/whole-3.sh tests/sim/whole-5.sh
+
+# SEEDS=n of them, of one, three and five controllers; FIRST=s begins elsewhere.
+.PHONY: check-whole
+check-whole: whole
+	for n in 1 3 5; do \
+	  ./whole --servers $$n --seeds $${SEEDS:-20000} --first $${FIRST:-1} \
+	    --jobs $${JOBS:-$$(nproc)} || exit 1; \
+	done
+
+include tests/sim/plants.mk
