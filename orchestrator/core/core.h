@@ -30,6 +30,15 @@ struct opinion { /* of one controller about one check */
     uint8_t cause;    /* enum cause, of the newest answer that was told */
 };
 
+struct census { /* of the observers that look at one check: what they say, counted; by enum state */
+    uint16_t seers;      /* whether they are able to see or not */
+    uint16_t silent;     /* able, but without an answer yet */
+    uint16_t doubters;   /* whose newest answers contradict their opinion */
+    uint16_t votes[3];   /* opinions: OK, WARNING, CRITICAL; UNKNOWN is an abstention */
+    uint16_t newest[3];  /* the same by what the newest answers say */
+    uint16_t answers[3]; /* that speak for each of these */
+};
+
 struct answers { /* to one check, as bits of seats: scratch of survey.c, no state */
     uint16_t known, lost, name, local;
 };
@@ -54,6 +63,7 @@ struct check {
     uint64_t hash; /* of the identity: the same on every controller */
     /* state */
     struct opinion opinions[CONTROLLERS_MAX]; /* by controller id - 1 */
+    struct census census;                     /* of the observers */
     uint8_t state;                            /* verdict: enum state */
     uint8_t told;                             /* the last verdict that the journal tells */
     bool is_known;        /* some controller has had an opinion under this policy */

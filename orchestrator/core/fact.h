@@ -21,6 +21,7 @@ enum fact_kind {
     FACT_CALM,
     FACT_BOARD,
     FACT_PRESENCE,
+    FACT_CENSUS,
 };
 
 enum verb { VERB_FAILOVER, VERB_PAUSE, VERB_RESUME, VERB_MAINTENANCE_ON, VERB_MAINTENANCE_OFF };
@@ -39,6 +40,12 @@ struct seat {      /* one place of the board, by controller id - 1 */
     bool looks;    /* it runs checks: it is no witness */
     bool votes;    /* it may lead: neither a learner nor a witness */
     const char *name;
+};
+
+struct census_change { /* of what all observers say about one check; see struct census */
+    uint32_t check;
+    uint32_t seers, silent, doubters;
+    uint32_t votes[3], newest[3], answers[3]; /* by enum state: OK, WARNING, CRITICAL */
 };
 
 /* All pointers are borrowed for the step. Strings are never NULL. */
@@ -98,6 +105,11 @@ struct fact {
             uint64_t file;  /* digest of the policy in its file; 0: none */
             const char *text;
         } presence;
+        struct {
+            uint64_t policy_index;
+            const struct census_change *changes;
+            uint32_t count;
+        } census;
     };
 };
 
