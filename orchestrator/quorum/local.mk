@@ -1,6 +1,7 @@
 # Floor 4: the quorum process.
 noinst_LIBRARIES += libquorum.a
 libquorum_a_SOURCES = \
+	orchestrator/quorum/calm.c orchestrator/quorum/calm.h \
 	orchestrator/quorum/certificate.c orchestrator/quorum/certificate.h \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
 	orchestrator/quorum/cluster_feed.c \

@@ -382,8 +382,8 @@ void peers_send_state(struct quorum *q)
     feed.applied_index = q->machine.index;
     feed.storage_ok = q->is_storage_ok;
     feed.storage_text = q->storage_text;
-    feed.calm = q->is_calm;
-    feed.calm_text = q->calm_text;
+    feed.calm = q->calm.is_calm;
+    feed.calm_text = q->calm.text;
     feed.file_differs = q->machine.core != NULL && q->file_digest[0] != '\0' &&
                         strcmp(q->file_digest, q->machine.policy_digest) != 0;
     if (q->engine != NULL)
@@ -410,6 +410,23 @@ static bool may_propose(Ephor__Role role, const Ephor__Fact *fact)
     return role == EPHOR__ROLE__STATUS && fact->body_case == EPHOR__FACT__BODY_REQUEST;
 }
 
+static void take_checker_state(struct quorum *q, const Ephor__CheckerState *state)
+{
+    if (state->late_ms > 0)
+        quorum_note_lag(q, state->late_ms, "its checker lagged by");
+    sight_on_checker(&q->sight, state);
+    quorum_tell_sight(q);
+}
+
+/* What it is about to say to all. */
+static void take_opinions(struct quorum *q, const Ephor__Opinions *opinions)
+{
+    if (q->machine.policy == NULL)
+        return;
+    sight_on_opinions(&q->sight, q->machine.policy, q->machine.policy_index, opinions);
+    quorum_tell_sight(q);
+}
+
 static void on_message(void *data, const Ephor__Message *m, int fd)
 {
     struct peer *peer = data;
@@ -421,7 +438,7 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
     if (m->body_case == EPHOR__MESSAGE__BODY_READ && peer->role == EPHOR__ROLE__STATUS)
         readers_add(peer->quorum, peer, m->read->sequence);
     if (m->body_case == EPHOR__MESSAGE__BODY_CHECKER_STATE && peer->role == EPHOR__ROLE__CHECKER)
-        sight_on_checker(peer->quorum, m->checker_state);
+        take_checker_state(peer->quorum, m->checker_state);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE)
         return;
     if (!may_propose(peer->role, m->propose->fact)) {
@@ -430,7 +447,7 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
         return;
     }
     if (peer->role == EPHOR__ROLE__CHECKER)
-        sight_on_opinions(peer->quorum, m->propose->fact->opinions);
+        take_opinions(peer->quorum, m->propose->fact->opinions);
     proposals_add(peer->quorum, PROPOSAL_FORWARDED, m->propose->fact, peer, m->propose->sequence,
                   NULL);
 }
@@ -443,7 +460,7 @@ static void on_close(void *data, const char *reason)
     link_free(peer->link);
     peer->link = NULL;
     if (peer->role == EPHOR__ROLE__CHECKER)
-        sight_work(q);
+        quorum_tell_sight(q);
 }
 
 static struct peer *peer_of(struct quorum *q, Ephor__Role role, uint32_t instance)
@@ -476,7 +493,7 @@ void peers_connect(struct quorum *q, Ephor__Role role, uint32_t instance, int fd
         peers_send_orders(q, true);
     }
     if (role == EPHOR__ROLE__CHECKER)
-        sight_work(q);
+        quorum_tell_sight(q);
 }
 
 void peers_close(struct quorum *q)

@@ -13,11 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum {
-    LATE_MS = 250,  /* a beat this late: stop acting */
-    CALM_MS = 2000, /* ... until it was calm for so long */
-    REPORT_MS = 1000,
-};
+enum { REPORT_MS = 1000 };
 
 int64_t quorum_at_ms(const struct quorum *q)
 {
@@ -79,11 +75,11 @@ void quorum_tell_calm(struct quorum *q)
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Calm calm = EPHOR__CALM__INIT;
     if (q->machine.core == NULL || q->is_calm_proposed || q->leader == 0 ||
-        q->machine.core->controllers[q->seat - 1].is_not_calm == !q->is_calm)
+        q->machine.core->controllers[q->seat - 1].is_not_calm == !q->calm.is_calm)
         return;
     calm.controller = q->seat;
-    calm.calm = q->is_calm;
-    calm.reason = q->calm_text;
+    calm.calm = q->calm.is_calm;
+    calm.reason = q->calm.text;
     fact.body_case = EPHOR__FACT__BODY_CALM;
     fact.calm = &calm;
     q->is_calm_proposed = true;
@@ -191,7 +187,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     stop_if_too_old(q);
     tell_leader(q);
     presence_work(q);
-    sight_work(q);
+    quorum_tell_sight(q);
     quorum_tell_calm(q);
     peers_send_verdicts(q);
     peers_send_outlook(q);
@@ -280,43 +276,51 @@ static void on_storage(void *data, int err, const char *text)
 
 void quorum_note_lag(struct quorum *q, int64_t late_ms, const char *what)
 {
-    q->calm_again_ms = now_mono_ms() + CALM_MS;
-    if (!q->is_calm)
-        return;
-    q->is_calm = false;
-    text_format(q->calm_text, sizeof(q->calm_text), "%s %lld ms", what, (long long)late_ms);
-    log_warning("calm", "%s: watching only for %d s", q->calm_text, CALM_MS / 1000);
-    quorum_tell_calm(q);
+    if (calm_note_lag(&q->calm, now_mono_ms(), late_ms, what))
+        quorum_tell_calm(q);
 }
 
-/* Did this process lag, or was the machine suspended? Then stop acting until it is calm. */
-static void watch_self(struct quorum *q)
+static void on_sight_told(struct quorum *q, int err, uint64_t index)
 {
-    int64_t now_ms = now_mono_ms();
-    int64_t late_ms = now_ms - q->beat_due_ms;
-    int64_t suspended_ms = now_suspended_ms();
-    bool jumped = suspended_ms - q->suspended_ms > LATE_MS;
-    q->suspended_ms = suspended_ms;
-    if (late_ms > LATE_MS || jumped) {
-        quorum_note_lag(q, late_ms, jumped ? "the machine was suspended for" : "it lagged by");
-    } else if (!q->is_calm && now_ms >= q->calm_again_ms) {
-        q->is_calm = true;
-        q->calm_text[0] = '\0';
-        quorum_tell_calm(q);
-    }
+    (void)err;
+    (void)index;
+    q->is_sight_proposed = false;
+}
+
+/* Level-triggered, too. */
+void quorum_tell_sight(struct quorum *q)
+{
+    char reason[TEXT_SIZE];
+    struct sight_around around = {.has_checkers = peers_have_checkers(q)};
+    if (q->machine.core == NULL || q->is_sight_proposed || q->leader == 0)
+        return;
+    cluster_count_peers(q, &around.peers, &around.peers_up);
+    bool can_see = sight_judge(&q->sight, &around, reason);
+    if (can_see == !q->machine.core->controllers[q->seat - 1].is_blind)
+        return;
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Sight sight = EPHOR__SIGHT__INIT;
+    sight.controller = q->seat;
+    sight.sees = can_see;
+    sight.reason = reason;
+    fact.body_case = EPHOR__FACT__BODY_SIGHT;
+    fact.sight = &sight;
+    q->is_sight_proposed = true;
+    proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_sight_told);
 }
 
 static void on_beat(void *data)
 {
     struct quorum *q = data;
-    watch_self(q);
+    if (calm_beat(&q->calm, now_mono_ms(), now_suspended_ms()))
+        quorum_tell_calm(q);
     quorum_note_leader(q);
     quorum_tell_calm(q);
     presence_work(q);
-    sight_work(q);
+    quorum_tell_sight(q);
     presence_watch_reach(q);
     peers_send_lead(q);
-    q->beat_due_ms = now_mono_ms() + q->fresh_ms / 3;
+    q->calm.due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
 }
 
@@ -346,7 +350,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     q->proposals.epoch = 1;
     q->checker_count = setup->checker_count;
     q->fresh_ms = setup->fresh_ms;
-    q->is_calm = q->is_storage_ok = true;
+    q->calm.is_calm = q->is_storage_ok = true;
     text_copy(q->controller_name, sizeof(q->controller_name), setup->controller_name);
     q->effects = calloc(1, sizeof(*q->effects));
     q->tick = timer_new(q->loop, on_tick, q);
@@ -371,8 +375,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     err = cluster_open(q, setup, e);
     if (err != ERR_OK)
         return err;
-    q->suspended_ms = now_suspended_ms();
-    q->beat_due_ms = now_mono_ms();
+    calm_init(&q->calm, now_mono_ms(), now_suspended_ms());
     timer_start(q->beat, 0, 0);
     timer_start(q->report, REPORT_MS, REPORT_MS);
     process_ready(process);
@@ -424,7 +427,7 @@ static void on_stop(void *data)
     cluster_close(q);
     readers_close(q);
     proposals_close(q);
-    sight_close(q);
+    sight_close(&q->sight);
     peers_close(q);
     process_done(q->process);
 }

@@ -9,6 +9,7 @@
 
 #include "orchestrator/consensus/engine.h"
 #include "orchestrator/proto/machine.h"
+#include "orchestrator/quorum/calm.h"
 #include "orchestrator/quorum/certificate.h"
 #include "orchestrator/quorum/mesh.h"
 #include "orchestrator/quorum/offers.h"
@@ -54,13 +55,10 @@ struct quorum {
 
     bool is_storage_ok;
     char storage_text[ERR_TEXT_SIZE];
-    bool is_calm;
-    bool is_calm_proposed; /* one fact at a time */
-    char calm_text[TEXT_SIZE];
-    int64_t calm_again_ms; /* this machine's clock */
-    int64_t beat_due_ms, suspended_ms;
-    struct timer *beat;   /* lead messages, self-doubt */
-    struct timer *report; /* feed state once a second */
+    struct calm calm;
+    bool is_calm_proposed, is_sight_proposed; /* one fact of each at a time */
+    struct timer *beat;                       /* lead messages, self-doubt */
+    struct timer *report;                     /* feed state once a second */
 
     struct proposals proposals;
     struct readers readers;
@@ -96,8 +94,10 @@ void quorum_note_leader(struct quorum *quorum);
 /* Core time now; only while leading. */
 int64_t quorum_at_ms(const struct quorum *quorum);
 
-/* Say in the log whether this controller is calm, if the log has it otherwise. */
+/* Say in the log whether this controller is calm, and whether it can see, if the log has it
+ * otherwise. */
 void quorum_tell_calm(struct quorum *quorum);
+void quorum_tell_sight(struct quorum *quorum);
 
 /* Something of this controller lagged: it is not calm for a while. what: "it lagged by". */
 void quorum_note_lag(struct quorum *quorum, int64_t late_ms, const char *what);

@@ -2,8 +2,6 @@
 
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/doubt.h"
-#include "orchestrator/quorum/cluster.h"
-#include "orchestrator/quorum/quorum.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,38 +25,33 @@ static void forget_answers(struct sight *sight)
 }
 
 /* Room for the policy in force. False: no memory, and no doubt for now. */
-static bool prepare(struct quorum *q)
+static bool prepare(struct sight *sight, const Ephor__Policy *policy, uint64_t policy_index)
 {
-    struct sight *sight = &q->sight;
-    const struct core *core = q->machine.core;
-    if (core == NULL)
-        return false;
-    if (sight->answers != NULL && sight->policy_index == q->machine.policy_index)
+    if (sight->answers != NULL && sight->policy_index == policy_index)
         return true;
     forget_answers(sight);
-    sight->answers = calloc((size_t)core->shape.checks + 1, 1);
-    sight->nodes = calloc((size_t)core->shape.nodes + 1, sizeof(*sight->nodes));
+    sight->answers = calloc(policy->n_checks + 1, 1);
+    sight->nodes = calloc(policy->n_nodes + 1, sizeof(*sight->nodes));
     if (sight->answers == NULL || sight->nodes == NULL) {
         forget_answers(sight);
         return false;
     }
-    sight->policy_index = q->machine.policy_index;
-    sight->check_count = core->shape.checks;
-    sight->node_count = core->shape.nodes;
+    sight->policy_index = policy_index;
+    sight->check_count = (uint32_t)policy->n_checks;
+    sight->node_count = (uint32_t)policy->n_nodes;
     return true;
 }
 
 /* Only what may lead to something: others may well look at this machine and call it the node. */
-static struct sight_node *node_of(struct quorum *q, uint32_t check)
+static struct sight_node *node_of(struct sight *sight, const Ephor__Policy *policy, uint32_t check)
 {
-    const struct core *core = q->machine.core;
-    const struct check *c = core_check(core, (int32_t)check);
+    const Ephor__Check *c = policy->checks[check];
     if (!c->failover)
         return NULL;
-    if (c->scope == SCOPE_NODE)
-        return &q->sight.nodes[c->target];
-    if (c->scope == SCOPE_MEMBER)
-        return &q->sight.nodes[core_member(core, c->target)->node];
+    if (c->scope == EPHOR__SCOPE__NODE)
+        return &sight->nodes[c->target];
+    if (c->scope == EPHOR__SCOPE__MEMBER)
+        return &sight->nodes[policy->members[c->target]->node];
     return NULL;
 }
 
@@ -75,102 +68,75 @@ static enum answer answer_of(const Ephor__OpinionChange *change)
                : ANSWER_ALIVE;
 }
 
-static void take_answer(struct quorum *q, uint32_t check, enum answer answer)
+static void take_answer(struct sight *sight, const Ephor__Policy *policy, uint32_t check,
+                        enum answer answer)
 {
-    struct sight_node *node = node_of(q, check);
-    if (node == NULL || q->sight.answers[check] == (uint8_t)answer)
+    struct sight_node *node = node_of(sight, policy, check);
+    if (node == NULL || sight->answers[check] == (uint8_t)answer)
         return;
-    node->answered -= q->sight.answers[check] != ANSWER_NONE;
+    node->answered -= sight->answers[check] != ANSWER_NONE;
     node->answered += answer != ANSWER_NONE;
-    node->silent -= q->sight.answers[check] == ANSWER_SILENT;
+    node->silent -= sight->answers[check] == ANSWER_SILENT;
     node->silent += answer == ANSWER_SILENT;
     node->was_alive |= answer == ANSWER_ALIVE;
-    q->sight.answers[check] = (uint8_t)answer;
+    sight->answers[check] = (uint8_t)answer;
 }
 
-void sight_on_opinions(struct quorum *q, const Ephor__Opinions *opinions)
+void sight_on_opinions(struct sight *sight, const Ephor__Policy *policy, uint64_t policy_index,
+                       const Ephor__Opinions *opinions)
 {
-    if (!prepare(q) || opinions->policy_index != q->sight.policy_index)
+    if (opinions->policy_index != policy_index || !prepare(sight, policy, policy_index))
         return;
     for (size_t i = 0; i < opinions->n_changes; i++)
-        if (opinions->changes[i]->check < q->sight.check_count)
-            take_answer(q, opinions->changes[i]->check, answer_of(opinions->changes[i]));
-    sight_work(q);
+        if (opinions->changes[i]->check < sight->check_count)
+            take_answer(sight, policy, opinions->changes[i]->check,
+                        answer_of(opinions->changes[i]));
 }
 
-void sight_on_checker(struct quorum *q, const Ephor__CheckerState *state)
+void sight_on_checker(struct sight *sight, const Ephor__CheckerState *state)
 {
-    if (state->late_ms > 0)
-        quorum_note_lag(q, state->late_ms, "its checker lagged by");
-    if (state->has_canaries) {
-        q->sight.canaries = q->sight.canaries_up = 0;
-        for (size_t i = 0; i < state->n_canaries; i++) {
-            if (!state->canaries[i]->proven)
-                continue;
-            q->sight.canaries++;
-            q->sight.canaries_up += state->canaries[i]->up ? 1 : 0;
-        }
-        sight_work(q);
+    if (!state->has_canaries)
+        return;
+    sight->canaries = sight->canaries_up = 0;
+    for (size_t i = 0; i < state->n_canaries; i++) {
+        if (!state->canaries[i]->proven)
+            continue;
+        sight->canaries++;
+        sight->canaries_up += state->canaries[i]->up ? 1 : 0;
     }
 }
 
 /* ---------------------------------------------------------------- the judgement */
 
-static struct outward look_outward(const struct quorum *q)
+static struct outward look_outward(const struct sight *sight, const struct sight_around *around)
 {
-    const struct sight *sight = &q->sight;
-    struct outward outward = {.canaries = sight->canaries, .canaries_up = sight->canaries_up};
+    struct outward outward = {.canaries = sight->canaries,
+                              .canaries_up = sight->canaries_up,
+                              .peers = around->peers,
+                              .peers_up = around->peers_up};
     for (uint32_t i = 0; i < sight->node_count; i++) {
         const struct sight_node *node = &sight->nodes[i];
         outward.nodes += node->was_alive;
         outward.silent_nodes +=
             node->was_alive && node->answered > 0 && node->silent == node->answered;
     }
-    cluster_count_peers(q, &outward.peers, &outward.peers_up);
     return outward;
 }
 
-/* Can it see? At the beginning it is taken to, until all checkers have come once. */
-static bool sees(struct quorum *q, char reason[TEXT_SIZE])
+bool sight_judge(struct sight *sight, const struct sight_around *around, char reason[TEXT_SIZE])
 {
     reason[0] = '\0';
-    if (peers_have_checkers(q)) {
-        q->sight.had_checkers = true;
-    } else if (q->sight.had_checkers) {
+    if (around->has_checkers) {
+        sight->had_checkers = true;
+    } else if (sight->had_checkers) {
         text_copy(reason, TEXT_SIZE, "its checker process was lost");
         return false;
     }
-    struct outward outward = look_outward(q);
+    struct outward outward = look_outward(sight, around);
     return doubt_sees(&outward, reason);
 }
 
-static void on_told(struct quorum *q, int err, uint64_t index)
+void sight_close(struct sight *sight)
 {
-    (void)err;
-    (void)index;
-    q->sight.is_proposed = false;
-}
-
-void sight_work(struct quorum *q)
-{
-    char reason[TEXT_SIZE];
-    if (q->machine.core == NULL || q->sight.is_proposed || q->leader == 0)
-        return;
-    bool can_see = sees(q, reason);
-    if (can_see == !q->machine.core->controllers[q->seat - 1].is_blind)
-        return;
-    Ephor__Fact fact = EPHOR__FACT__INIT;
-    Ephor__Sight sight = EPHOR__SIGHT__INIT;
-    sight.controller = q->seat;
-    sight.sees = can_see;
-    sight.reason = reason;
-    fact.body_case = EPHOR__FACT__BODY_SIGHT;
-    fact.sight = &sight;
-    q->sight.is_proposed = true;
-    proposals_add(q, PROPOSAL_FORWARDED, &fact, NULL, 0, on_told);
-}
-
-void sight_close(struct quorum *q)
-{
-    forget_answers(&q->sight);
+    forget_answers(sight);
 }

@@ -10,7 +10,7 @@ WHOLE_WORLD = \
 WHOLE_PRODUCT = \
 	orchestrator/actor/actor.c orchestrator/actor/commands.c orchestrator/actor/holds.c \
 	orchestrator/actor/node.c orchestrator/actor/outbox.c \
-	orchestrator/quorum/offers.c orchestrator/quorum/peers.c orchestrator/quorum/presence.c orchestrator/quorum/proposals.c \
+	orchestrator/quorum/calm.c orchestrator/quorum/offers.c orchestrator/quorum/peers.c orchestrator/quorum/presence.c orchestrator/quorum/proposals.c \
 	orchestrator/quorum/quorum.c orchestrator/quorum/readers.c orchestrator/quorum/sight.c \
 	orchestrator/checker/job_results.c orchestrator/checker/job_verdicts.c \
 	orchestrator/checker/jobs.c orchestrator/checker/jobs_adopt.c \
