@@ -3,6 +3,7 @@ noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
 	orchestrator/proto/fact_message.c orchestrator/proto/fact_message.h \
 	orchestrator/proto/history.c orchestrator/proto/history.h \
+	orchestrator/proto/registry.c orchestrator/proto/registry.h \
 	orchestrator/proto/raft_message.c orchestrator/proto/raft_message.h \
 	orchestrator/proto/policy_digest.c \
 	orchestrator/proto/policy_diff.c orchestrator/proto/policy_diff.h \

@@ -13,7 +13,8 @@
 
 void machine_init(struct machine *machine)
 {
-    *machine = (struct machine){0};
+    memset(machine, 0, sizeof(*machine));
+    registry_init(&machine->registry);
 }
 
 void machine_close(struct machine *machine)
@@ -228,6 +229,18 @@ static bool is_first_time(struct machine *machine, const Ephor__Fact *fact)
     return true;
 }
 
+/* The core knows nothing of it, nor does its time go on. */
+static void change_observers(struct machine *machine, const Ephor__Fact *fact,
+                             struct effects *effects)
+{
+    if (fact_has_times(fact)) {
+        registry_apply(&machine->registry, fact->observer, fact->wall_ms, effects);
+        return;
+    }
+    journal_add(effects, SEVERITY_WARNING, EVENT_REFUSED, "observer", "its times are none");
+    journal_reply(effects, false, "its times are none");
+}
+
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const void *bytes,
                    size_t size, struct effects *effects, bool *adopted)
 {
@@ -245,6 +258,8 @@ void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const
                     (unsigned long long)index);
         return;
     }
+    if (fact_has_times(message))
+        machine->wall_ms = message->wall_ms;
     if (!is_first_time(machine, message)) {
         ephor__fact__free_unpacked(message, NULL);
         return;
@@ -255,6 +270,8 @@ void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const
             *adopted = is_new;
     } else if (machine->core == NULL) {
         journal_reply(effects, false, "no policy was adopted yet");
+    } else if (message->body_case == EPHOR__FACT__BODY_OBSERVER) {
+        change_observers(machine, message, effects);
     } else if (fact_from_message(message, index, term, &fact, &parts)) {
         core_step(machine->core, &fact, effects);
     } else {
@@ -264,14 +281,48 @@ void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const
     ephor__fact__free_unpacked(message, NULL);
 }
 
+struct messages { /* what a snapshot points to */
+    Ephor__Author authors[AUTHORS_MAX], *author_pointers[AUTHORS_MAX];
+    Ephor__PastPolicy past[HISTORY_MAX], *past_pointers[HISTORY_MAX];
+    struct registry_messages registry;
+};
+
+static void add_authors(const struct machine *machine, struct messages *messages,
+                        Ephor__Snapshot *snapshot)
+{
+    snapshot->authors = messages->author_pointers;
+    for (uint32_t i = 0; i < AUTHORS_MAX; i++) {
+        if (machine->authors[i].id == 0)
+            continue;
+        Ephor__Author *author = &messages->authors[snapshot->n_authors];
+        ephor__author__init(author);
+        author->id = machine->authors[i].id;
+        author->run = machine->authors[i].run;
+        author->sequence = machine->authors[i].sequence;
+        author->run_before = machine->authors[i].run_before;
+        author->heard_index = machine->authors[i].heard_index;
+        snapshot->authors[snapshot->n_authors++] = author;
+    }
+}
+
+/* A cluster that never had an observer has the snapshots that earlier versions make, too. */
+static void add_observers(const struct machine *machine, struct messages *messages,
+                          Ephor__Snapshot *snapshot)
+{
+    if (machine->registry.next_id == OBSERVER_ID_FIRST)
+        return;
+    registry_to_messages(&machine->registry, &messages->registry);
+    snapshot->observers = messages->registry.pointers;
+    snapshot->n_observers = machine->registry.count;
+    snapshot->next_observer = machine->registry.next_id;
+}
+
 uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
 {
     if (machine->core == NULL)
         return NULL;
     Ephor__Snapshot snapshot = EPHOR__SNAPSHOT__INIT;
-    Ephor__Author authors[AUTHORS_MAX];
-    Ephor__Author *pointers[AUTHORS_MAX];
-    Ephor__PastPolicy past[HISTORY_MAX], *past_pointers[HISTORY_MAX];
+    struct messages *messages = malloc(sizeof(*messages));
     uint8_t *out = NULL;
     snapshot.policy_index = machine->policy_index;
     snapshot.policy.data = machine->policy_bytes;
@@ -279,29 +330,20 @@ uint8_t *machine_snapshot(const struct machine *machine, size_t *size)
     snapshot.policy_digest = (char *)(uintptr_t)machine->policy_digest;
     snapshot.core.len = snapshot_size(machine->core);
     snapshot.core.data = malloc(snapshot.core.len);
-    if (snapshot.core.data == NULL)
-        return NULL;
-    snapshot_write(machine->core, snapshot.core.data);
-    snapshot.authors = pointers;
-    for (uint32_t i = 0; i < AUTHORS_MAX; i++) {
-        if (machine->authors[i].id == 0)
-            continue;
-        Ephor__Author *author = &authors[snapshot.n_authors];
-        ephor__author__init(author);
-        author->id = machine->authors[i].id;
-        author->run = machine->authors[i].run;
-        author->sequence = machine->authors[i].sequence;
-        author->run_before = machine->authors[i].run_before;
-        author->heard_index = machine->authors[i].heard_index;
-        pointers[snapshot.n_authors++] = author;
+    if (snapshot.core.data != NULL && messages != NULL) {
+        snapshot_write(machine->core, snapshot.core.data);
+        add_authors(machine, messages, &snapshot);
+        add_observers(machine, messages, &snapshot);
+        snapshot.history = messages->past_pointers;
+        snapshot.n_history =
+            history_to_messages(&machine->history, messages->past, messages->past_pointers);
+        *size = ephor__snapshot__get_packed_size(&snapshot);
+        out = malloc(*size);
     }
-    snapshot.history = past_pointers;
-    snapshot.n_history = history_to_messages(&machine->history, past, past_pointers);
-    *size = ephor__snapshot__get_packed_size(&snapshot);
-    out = malloc(*size);
     if (out != NULL)
         ephor__snapshot__pack(&snapshot, out);
     free(snapshot.core.data);
+    free(messages);
     return out;
 }
 
@@ -342,6 +384,10 @@ static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, str
         err_set(e, ERR_CORRUPT, "the snapshot is damaged");
         goto fail;
     }
+    if (!registry_is_sound(snapshot->observers, snapshot->n_observers, snapshot->next_observer)) {
+        err_set(e, ERR_CORRUPT, "the snapshot's observers make no sense");
+        goto fail;
+    }
     if (restore_history(snapshot, &history) != ERR_OK) {
         err_set(e, ERR_NOMEM, "out of memory");
         goto fail;
@@ -350,6 +396,8 @@ static int restore(struct machine *machine, const Ephor__Snapshot *snapshot, str
         free(old.data);
         history_close(&machine->history);
         machine->history = history;
+        registry_restore(&machine->registry, snapshot->observers, snapshot->n_observers,
+                         snapshot->next_observer);
         return ERR_OK;
     }
     history_close(&history);
@@ -379,6 +427,7 @@ int machine_restore(struct machine *machine, uint64_t index, uint64_t term, cons
     if (err == ERR_OK) {
         machine->index = index;
         machine->term = term;
+        machine->wall_ms = machine->core->wall_ms;
         memset(machine->authors, 0, sizeof(machine->authors));
         for (size_t i = 0; i < snapshot->n_authors && i < AUTHORS_MAX; i++)
             machine->authors[i] = author_from(snapshot->authors[i]);

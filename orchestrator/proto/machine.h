@@ -8,6 +8,7 @@
 #include "orchestrator/core/core.h"
 #include "orchestrator/proto/ephor.pb-c.h"
 #include "orchestrator/proto/history.h"
+#include "orchestrator/proto/registry.h"
 
 enum { AUTHORS_MAX = 16 };
 
@@ -26,8 +27,10 @@ struct machine {
     size_t policy_size;
     uint64_t policy_index;
     char policy_digest[DIGEST_SIZE];
-    struct history history; /* its last one is the policy in force */
-    uint64_t index, term;   /* of the last entry applied */
+    struct history history;   /* its last one is the policy in force */
+    struct registry registry; /* who observes */
+    uint64_t index, term;     /* of the last entry applied */
+    int64_t wall_ms;          /* when it was proposed; 0: not known */
     struct author authors[AUTHORS_MAX];
     struct author last; /* of the last entry applied; id 0: none */
 };

@@ -178,7 +178,7 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     machine_apply(&q->machine, index, term, bytes, size, q->effects, &adopted);
     proposals_applied(q, q->machine.last.id, q->machine.last.run, q->machine.last.sequence, index);
     keep_journal(q, index, term,
-                 q->machine.core == NULL ? now_wall_ms() : q->machine.core->wall_ms);
+                 q->machine.wall_ms == 0 ? now_wall_ms() : q->machine.wall_ms);
     peers_send_fact(q, index, term, bytes, size);
     if (adopted) {
         peers_send_policy(q);
