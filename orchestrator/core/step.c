@@ -221,6 +221,8 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
     case FACT_PRESENCE:
         board_apply_presence(core, f, effects);
         break;
+    case FACT_CENSUS: /* not counted yet: it changes nothing but time */
+        break;
     }
     verdict_refresh(core, effects);
     recovery_settle(core, effects);
