@@ -18,13 +18,13 @@ struct job {
     bool has_verdict;
     Ephor__Cause cause;      /* of the last observation */
     Ephor__Cause told_cause; /* of the one that was told last */
-    uint8_t rank, seers;     /* its place among the controllers that run this check */
+    uint16_t rank, seers;    /* its place among the controllers that run this check */
     int64_t started_wall_ms, since_wall_ms;
     uint64_t runs, runs_by_state[4], timeouts;
     bool is_staying;                /* while a policy is being adopted: the new one has it, too, */
     const Ephor__Check *next_check; /* as this check */
     uint32_t next_number;           /* with this number */
-    uint8_t next_rank, next_seers;  /* at this place */
+    uint16_t next_rank, next_seers; /* at this place */
     bool is_untold;                 /* its opinion is to be reported under the new one */
 };
 

@@ -101,8 +101,8 @@ static bool is_ours(const struct jobs *jobs, const Ephor__Policy *policy, size_t
 
 /* The place of this controller among those who run a check. `others` goes on with each call, for
  * checks are asked about in order. False: it does not run here. */
-static bool find_place(const Ephor__Outlook *outlook, size_t number, size_t *others, uint8_t *rank,
-                       uint8_t *seers)
+static bool find_place(const Ephor__Outlook *outlook, size_t number, size_t *others, uint16_t *rank,
+                       uint16_t *seers)
 {
     *rank = 0;
     *seers = 1;
@@ -114,8 +114,8 @@ static bool find_place(const Ephor__Outlook *outlook, size_t number, size_t *oth
         *others < outlook->n_others && outlook->others[*others]->check == number
             ? outlook->others[*others]
             : NULL;
-    *rank = (uint8_t)(own == NULL ? outlook->rank : own->rank);
-    *seers = (uint8_t)(own == NULL ? outlook->count : own->count);
+    *rank = (uint16_t)(own == NULL ? outlook->rank : own->rank);
+    *seers = (uint16_t)(own == NULL ? outlook->count : own->count);
     return *seers > 0 && *rank < *seers;
 }
 
@@ -145,7 +145,7 @@ static int make_list(const struct jobs *jobs, const Ephor__Policy *policy,
         return ERR_NOMEM;
     int err = ERR_OK;
     for (size_t i = 0; i < policy->n_checks && err == ERR_OK; i++) {
-        uint8_t rank, seers;
+        uint16_t rank, seers;
         if (!is_ours(jobs, policy, i) || !find_place(outlook, i, &others, &rank, &seers))
             continue;
         struct job *job = job_for(&table, policy->checks[i]);

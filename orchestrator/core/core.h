@@ -322,6 +322,10 @@ struct outlook {
 };
 bool core_looks(const struct core *core, int32_t check, uint32_t seat, struct outlook *outlook);
 
+/* Where only some look, those of the highest weight do: of a check's identity and who it is. When one
+ * goes, only its own checks go to others. */
+uint64_t core_weight(uint64_t hash, uint32_t who);
+
 /* Does somebody's newest answer contradict the verdict, so that all should look at once? */
 bool core_is_doubted(const struct core *core, int32_t check);
 

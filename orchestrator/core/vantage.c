@@ -14,10 +14,15 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 33);
 }
 
-/* Highest random weight: when a seat is lost, only its own checks go to others. */
+/* Highest random weight, or rendezvous, hashing. */
+uint64_t core_weight(uint64_t hash, uint32_t who)
+{
+    return mix(hash ^ mix(who));
+}
+
 static uint64_t weight(const struct check *check, uint32_t seat)
 {
-    return mix(check->hash ^ mix(seat));
+    return core_weight(check->hash, seat);
 }
 
 static bool is_named(const struct core *core, const struct check *check, uint32_t seat)

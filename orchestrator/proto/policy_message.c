@@ -219,6 +219,11 @@ uint64_t policy_digest_number(const char *digest)
     return digest[0] == '\0' ? 0 : hash_of(digest);
 }
 
+uint64_t policy_check_hash(const Ephor__Check *check)
+{
+    return hash_of(check->id);
+}
+
 static void fill_rules(const Ephor__Check *from, struct check *to)
 {
     to->confirm = from->confirm;
@@ -230,7 +235,7 @@ static void fill_rules(const Ephor__Check *from, struct check *to)
         to->vantage_names |= UINT32_C(1) << from->vantage_names[i];
     to->fall = from->fall;
     to->rise = from->rise;
-    to->hash = hash_of(from->id);
+    to->hash = policy_check_hash(from);
 }
 
 void policy_fill(const Ephor__Policy *p, struct core *core)

@@ -17,6 +17,9 @@ struct core_shape policy_shape(const Ephor__Policy *policy);
 /* Fill the policy fields of a core made with that shape. */
 void policy_fill(const Ephor__Policy *policy, struct core *core);
 
+/* A number for a check's identity: the same everywhere and for ever. */
+uint64_t policy_check_hash(const Ephor__Check *check);
+
 /* The digest of a policy as a number, as the board compares it; 0 for "". */
 uint64_t policy_digest_number(const char *digest);
 

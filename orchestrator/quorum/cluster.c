@@ -477,7 +477,9 @@ static void on_frame(void *data, uint32_t from, enum mesh_channel channel, const
                      size_t size)
 {
     struct quorum *q = data;
-    if (channel == MESH_LOG) {
+    if (channel == MESH_WATCH) {
+        observers_on_frame(q->observers, from, bytes, size);
+    } else if (channel == MESH_LOG) {
         engine_receive(q->engine, from, bytes, size);
         quorum_note_leader(q);
     } else {
@@ -488,7 +490,9 @@ static void on_frame(void *data, uint32_t from, enum mesh_channel channel, const
 static void on_connected(void *data, uint32_t id, enum mesh_channel channel)
 {
     struct quorum *q = data;
-    if (channel == MESH_LOG) {
+    if (channel == MESH_WATCH) {
+        observers_on_linked(q->observers, id);
+    } else if (channel == MESH_LOG) {
         engine_connected(q->engine, id);
     } else if (id == q->leader) {
         proposals_restart(q);
@@ -504,6 +508,25 @@ static void on_unmet(void *data, uint32_t id, uint64_t incarnation)
     cluster_work(q);
 }
 
+static bool is_observer_key(void *data, const uint8_t fingerprint[TLS_FINGERPRINT_SIZE])
+{
+    const struct quorum *q = data;
+    return observers_is_key(q->observers, fingerprint);
+}
+
+static const char *judge_observer(void *data, const Ephor__Hello *hello,
+                                  const uint8_t fingerprint[TLS_FINGERPRINT_SIZE])
+{
+    const struct quorum *q = data;
+    return observers_judge(q->observers, hello, fingerprint);
+}
+
+static void on_lost(void *data, uint32_t observer)
+{
+    struct quorum *q = data;
+    observers_on_lost(q->observers, observer);
+}
+
 static Ephor__Membership *contacts_of(const Ephor__Setup *setup)
 {
     Ephor__Membership m = EPHOR__MEMBERSHIP__INIT;
@@ -514,7 +537,8 @@ static Ephor__Membership *contacts_of(const Ephor__Setup *setup)
 
 int cluster_open(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
 {
-    static const struct mesh_ops ops = {on_frame, on_connected, on_unmet};
+    static const struct mesh_ops ops = {on_frame,        on_connected,   on_unmet,
+                                        is_observer_key, judge_observer, on_lost};
     q->cluster = setup->cluster;
     text_copy(q->address, sizeof(q->address), setup->address);
     if (q->cluster == 0)

@@ -143,6 +143,7 @@ void cluster_feed(const struct quorum *q, Ephor__FeedState *feed)
     if (q->mesh == NULL)
         return;
     feed_counts(q, feed);
+    observers_feed(q->observers, feed);
     feed->certificate = new_certificate();
     certificate_feed(&q->certificate, feed->certificate);
 }
@@ -156,6 +157,7 @@ void cluster_feed_free(Ephor__FeedState *feed)
     }
     for (size_t i = 0; i < feed->n_refused; i++)
         free(feed->refused[i]);
+    observers_feed_free(feed);
     free(feed->certificate);
     free(feed->peers);
     free(feed->refused);

@@ -6,11 +6,19 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
 	orchestrator/quorum/cluster_feed.c \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
+	orchestrator/quorum/mesh_accept.c orchestrator/quorum/mesh_connect.c \
+	orchestrator/quorum/mesh_parts.h \
+	orchestrator/quorum/census.c orchestrator/quorum/census.h \
+	orchestrator/quorum/looks.c orchestrator/quorum/looks.h \
+	orchestrator/quorum/observer.c orchestrator/quorum/observer.h \
+	orchestrator/quorum/observer_parts.h orchestrator/quorum/observer_peers.c \
+	orchestrator/quorum/observers.c orchestrator/quorum/observers.h \
 	orchestrator/quorum/offers.c orchestrator/quorum/offers.h \
 	orchestrator/quorum/peers.c \
 	orchestrator/quorum/presence.c orchestrator/quorum/presence.h \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
 	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
+	orchestrator/quorum/role.c \
 	orchestrator/quorum/sight.c orchestrator/quorum/sight.h \
 	orchestrator/quorum/quorum.c orchestrator/quorum/quorum.h
 libquorum_a_CPPFLAGS = $(AM_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'

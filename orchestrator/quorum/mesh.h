@@ -1,6 +1,8 @@
-/* The links between this controller and the others: one port, mutual TLS, two protocols told apart
- * by ALPN: the log's messages, and everything else (talk). Each side connects to each other one and
- * sends on what it opened itself; what it accepted is only read, but for the answer to the hello.
+/* The links between this controller and the others: one port, mutual TLS, protocols told apart by
+ * ALPN: the log's messages, everything else between controllers (talk), and what observers and
+ * controllers say to each other (watch). Each controller connects to each other one and sends on
+ * what it opened itself; what it accepted is only read, but for the answer to the hello. Observers
+ * connect to controllers, and both sides of those links send and read.
  *
  * Whoever connects says who it is; that must be a member with the key of that member and the
  * storage that the log knows for it: a disk that was lost never comes back under its old id. */
@@ -16,7 +18,7 @@
 
 struct mesh;
 
-enum mesh_channel { MESH_LOG, MESH_TALK, MESH_CHANNELS };
+enum mesh_channel { MESH_LOG, MESH_TALK, MESH_WATCH, MESH_CHANNELS };
 
 struct mesh_ops {
     /* bytes are borrowed. */
@@ -27,6 +29,13 @@ struct mesh_ops {
     /* A member whose storage nobody has seen yet says hello. It is refused until the members say
      * that incarnation, and asks again. */
     void (*on_unmet)(void *data, uint32_t id, uint64_t incarnation);
+
+    /* Observers; all NULL where none are let in. Is it the key of one? Is it the one that it says
+     * it is? NULL: yes; else why not, borrowed. Then on_connected, and on_lost in the end. */
+    bool (*is_observer_key)(void *data, const uint8_t fingerprint[TLS_FINGERPRINT_SIZE]);
+    const char *(*judge_observer)(void *data, const Ephor__Hello *hello,
+                                  const uint8_t fingerprint[TLS_FINGERPRINT_SIZE]);
+    void (*on_lost)(void *data, uint32_t observer);
 };
 
 struct mesh_params {
@@ -35,6 +44,7 @@ struct mesh_params {
     uint64_t incarnation;
     struct tls_identity *identity; /* kept as long as needed; NULL: no links before mesh_use */
     int64_t unheard_max_ms;        /* a link whose bytes nobody acknowledges is given up */
+    bool observes;                 /* it opens MESH_WATCH to the members, and nothing else */
 };
 
 /* NULL: out of memory. ops is borrowed for life. */
@@ -55,9 +65,14 @@ void mesh_set_cluster(struct mesh *mesh, uint64_t cluster);
  * met with any storage. */
 void mesh_set_members(struct mesh *mesh, const Ephor__Membership *members, bool is_hint);
 
-/* ERR_AGAIN: no link at present; ERR_LIMIT: too much waits; ERR_NOT_FOUND: no such member. */
+/* To a member; on MESH_WATCH of a controller, to an observer.
+ * ERR_AGAIN: no link at present; ERR_LIMIT: too much waits; ERR_NOT_FOUND: no such member. */
 int mesh_send(struct mesh *mesh, uint32_t id, enum mesh_channel channel, const void *bytes,
               size_t size);
+
+/* Bytes that wait for the links to all observers; and the end of one of these links. */
+size_t mesh_queued(const struct mesh *mesh);
+void mesh_drop_observer(struct mesh *mesh, uint32_t id);
 
 /* The link to a member: connected, or why not; or connected, but why not with the newest
  * certificate; otherwise "". The text is borrowed until the next turn of the loop. */

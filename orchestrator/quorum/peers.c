@@ -268,6 +268,7 @@ void peers_send_verdicts(struct quorum *q)
     m.verdicts = &verdicts;
     for (uint32_t i = 0; i < QUORUM_CHECKERS_MAX; i++)
         link_send(q->checkers[i].link, &m, -1);
+    observers_send_verdicts(q->observers, &verdicts);
 }
 
 void peers_send_policy(struct quorum *q)

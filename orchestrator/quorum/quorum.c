@@ -133,6 +133,8 @@ static void on_snapshot(void *data, uint64_t index, uint64_t term, const void *b
         if (q->is_too_old)
             return;
         peers_send_policy(q); /* also while running: another controller may send one */
+        if (q->machine.core != NULL)
+            observers_on_policy(q->observers);
         peers_send_snapshot(q);
         offers_propose(q);
         return;
@@ -177,11 +179,11 @@ static void on_entry(void *data, uint64_t index, uint64_t term, const void *byte
     bool adopted;
     machine_apply(&q->machine, index, term, bytes, size, q->effects, &adopted);
     proposals_applied(q, q->machine.last.id, q->machine.last.run, q->machine.last.sequence, index);
-    keep_journal(q, index, term,
-                 q->machine.wall_ms == 0 ? now_wall_ms() : q->machine.wall_ms);
+    keep_journal(q, index, term, q->machine.wall_ms == 0 ? now_wall_ms() : q->machine.wall_ms);
     peers_send_fact(q, index, term, bytes, size);
     if (adopted) {
         peers_send_policy(q);
+        observers_on_policy(q->observers);
         offers_propose(q);
     }
     stop_if_too_old(q);
@@ -210,6 +212,7 @@ void quorum_note_leader(struct quorum *q)
     q->leader_term = status.term;
     if (leader != 0 && leader != q->controller)
         log_info("leader", "%s leads", cluster_name_of(q, leader));
+    observers_on_leader(q->observers);
     proposals_restart(q);
     readers_restart(q);
     offers_propose(q);
@@ -236,6 +239,7 @@ static void on_leadership(void *data, bool is_leader, uint64_t term)
         arm_tick(q);
         cluster_work(q);
     }
+    observers_on_leader(q->observers);
     proposals_restart(q);
     readers_restart(q);
     peers_send_lead(q);
@@ -246,6 +250,7 @@ static void on_members(void *data, const Ephor__Membership *members)
 {
     struct quorum *q = data;
     cluster_on_members(q, members);
+    observers_on_members(q->observers);
     peers_send_state(q);
 }
 
@@ -319,6 +324,7 @@ static void on_beat(void *data)
     presence_work(q);
     quorum_tell_sight(q);
     presence_watch_reach(q);
+    observers_work(q->observers);
     peers_send_lead(q);
     q->calm.due_ms = now_mono_ms() + q->fresh_ms / 3;
     timer_start(q->beat, q->fresh_ms / 3, 0);
@@ -356,8 +362,9 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     q->tick = timer_new(q->loop, on_tick, q);
     q->beat = timer_new(q->loop, on_beat, q);
     q->report = timer_new(q->loop, on_report, q);
-    if (q->effects == NULL || q->tick == NULL || q->beat == NULL || q->report == NULL ||
-        !readers_open(q))
+    q->observers = observers_new(q);
+    if (q->observers == NULL || q->effects == NULL || q->tick == NULL || q->beat == NULL ||
+        q->report == NULL || !readers_open(q))
         return err_set(e, ERR_NOMEM, "out of memory");
     struct engine_params params = {.state_dir = setup->state_dir,
                                    .controller = setup->controller,
@@ -425,6 +432,7 @@ static void on_stop(void *data)
     engine_close(q->engine);
     q->engine = NULL;
     cluster_close(q);
+    observers_free(q->observers);
     readers_close(q);
     proposals_close(q);
     sight_close(&q->sight);
@@ -432,18 +440,24 @@ static void on_stop(void *data)
     process_done(q->process);
 }
 
-int quorum_main(uint32_t instance, int control_fd)
+const struct process_ops quorum_ops = {on_start, on_setup, on_peer, on_message, on_stop};
+
+struct quorum *quorum_new(void)
 {
-    static const struct process_ops ops = {on_start, on_setup, on_peer, on_message, on_stop};
     struct quorum *q = calloc(1, sizeof(*q));
     if (q == NULL)
-        return 71;
+        return NULL;
     machine_init(&q->machine);
     peers_init(q);
-    int status = process_run(EPHOR__ROLE__QUORUM, instance, control_fd, &ops, q);
+    return q;
+}
+
+void quorum_free(struct quorum *q)
+{
+    if (q == NULL)
+        return;
     machine_close(&q->machine);
     free(q->effects);
     offers_close(q);
     free(q);
-    return status;
 }

@@ -3,7 +3,8 @@
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
  * proposals.c (facts on their way into the log), offers.c (policies on theirs), presence.c (who has
  * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read
- * anything old), cluster.c and mesh.c (the other controllers). */
+ * anything old), observers.c and census.c (who looks from elsewhere), cluster.c and mesh.c (the
+ * other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
@@ -12,6 +13,7 @@
 #include "orchestrator/quorum/calm.h"
 #include "orchestrator/quorum/certificate.h"
 #include "orchestrator/quorum/mesh.h"
+#include "orchestrator/quorum/observers.h"
 #include "orchestrator/quorum/offers.h"
 #include "orchestrator/quorum/presence.h"
 #include "orchestrator/quorum/proposals.h"
@@ -63,6 +65,7 @@ struct quorum {
     struct proposals proposals;
     struct readers readers;
     struct presence_state presence;
+    struct observers *observers;
     struct sight sight;
     uint32_t leader;      /* id; 0: unknown */
     uint64_t leader_term; /* in which it leads */
@@ -86,7 +89,12 @@ struct quorum {
     uint64_t outlook_digest; /* and the checkers */
 };
 
-int quorum_main(uint32_t instance, int control_fd);
+int quorum_main(uint32_t instance, int control_fd); /* role.c */
+
+/* Of a controller; an observer's is observer.h. */
+extern const struct process_ops quorum_ops; /* data: a struct quorum */
+struct quorum *quorum_new(void);            /* NULL: out of memory */
+void quorum_free(struct quorum *quorum);    /* NULL is fine */
 
 /* Look whether somebody else leads by now. */
 void quorum_note_leader(struct quorum *quorum);

@@ -51,7 +51,7 @@ struct tls_link {
     struct buf in, out;
     size_t out_sent; /* bytes of `out` that are in records already */
     size_t handshake_bytes;
-    uint32_t frame_max;
+    uint32_t frame_max, incoming_max;
     size_t queue_max;
     int64_t unheard_max_ms;
     struct tls_peer peer;
@@ -111,6 +111,12 @@ static void on_deadline(void *data)
 static size_t records_waiting(const struct tls_link *link)
 {
     return BIO_ctrl_pending(SSL_get_wbio(link->ssl));
+}
+
+void tls_link_limit_incoming(struct tls_link *link, uint32_t frame_max)
+{
+    if (frame_max < link->incoming_max)
+        link->incoming_max = frame_max;
 }
 
 size_t tls_link_queued(const struct tls_link *link)
@@ -214,7 +220,7 @@ static struct ending dispatch_frames(struct tls_link *link)
     struct ending ending = go_on;
     while (link->state == STATE_OPEN && link->in.size - used >= HEADER_SIZE) {
         size_t size = frame_size(link->in.data + used);
-        if (size > link->frame_max) {
+        if (size > link->incoming_max) {
             ending = (struct ending){ERR_LIMIT, "the peer sent a frame larger than the limit"};
             break;
         }
@@ -453,7 +459,7 @@ struct tls_link *tls_link_new(const struct tls_link_plan *plan, struct tls_ident
     link->data = plan->data;
     link->is_server = plan->is_server;
     link->guard = plan->guard;
-    link->frame_max = plan->limits->frame_max;
+    link->frame_max = link->incoming_max = plan->limits->frame_max;
     link->queue_max = plan->limits->queue_max;
     link->unheard_max_ms = plan->limits->unheard_max_ms;
     buf_init(&link->in, (size_t)link->frame_max + HEADER_SIZE + 2 * READ_SIZE);

@@ -63,6 +63,10 @@ int tls_link_send(struct tls_link *link, const void *bytes, size_t size);
 
 size_t tls_link_queued(const struct tls_link *link); /* bytes not yet taken by the socket */
 
+/* From now on the peer is cut off at frames that are larger than this, if the link's limit is not
+ * smaller anyway. */
+void tls_link_limit_incoming(struct tls_link *link, uint32_t frame_max);
+
 /* The other end, once the link is open; borrowed. */
 const struct tls_peer *tls_link_peer(const struct tls_link *link);
 

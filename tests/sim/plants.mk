@@ -4,7 +4,7 @@
 WHOLE_PLANTED = \
 	whole_planted_wait whole_planted_new_leader whole_planted_remembers whole_planted_fresh \
 	whole_planted_granted whole_planted_dated whole_planted_absent whole_planted_one_voice \
-	whole_planted_budget whole_planted_outcome whole_planted_early whole_planted_forgotten \
+	whole_planted_budget whole_planted_outcome whole_planted_forgotten \
 	whole_planted_restored whole_planted_journal whole_planted_epoch whole_planted_creates \
 	whole_planted_until whole_planted_twice
 check_PROGRAMS += $(WHOLE_PLANTED)
@@ -122,18 +122,7 @@ tests/sim/whole_planted_outcome.c: orchestrator/actor/actor.c tests/explorer/pla
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/actor $@ actor.c \
 	  's/outbox_send(actor, true);/outbox_send(actor, false);/'
 
-# What is forwarded to one just elected is dropped.
-whole_planted_early_SOURCES = tests/raft/sim.c
-nodist_whole_planted_early_SOURCES = tests/sim/whole_planted_early.c
-whole_planted_early_CPPFLAGS = $(WHOLE_CPPFLAGS) \
-	-DSIM_EXPECTS='"LIVENESS"' -DSIM_WITHIN=3000
-whole_planted_early_CFLAGS = $(WHOLE_CFLAGS)
-whole_planted_early_LDADD = libwhole.a $(WHOLE_LIBS)
-tests/sim/whole_planted_early.c: orchestrator/quorum/proposals.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/quorum $@ proposals.c \
-	  's/engine_leader(q->engine) == q->controller \&\& q->proposals/engine_leader(q->engine) == UINT32_MAX \&\& q->proposals/'
-
-# Who is given up while it comes forward does not tell again what it thinks.
+# What the log has forgotten of a controller is told again once, and then never more.
 whole_planted_forgotten_SOURCES = tests/raft/sim.c
 nodist_whole_planted_forgotten_SOURCES = tests/sim/whole_planted_forgotten.c
 whole_planted_forgotten_CPPFLAGS = $(WHOLE_CPPFLAGS) \
@@ -142,7 +131,7 @@ whole_planted_forgotten_CFLAGS = $(WHOLE_CFLAGS)
 whole_planted_forgotten_LDADD = libwhole.a $(WHOLE_LIBS)
 tests/sim/whole_planted_forgotten.c: orchestrator/quorum/presence.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/quorum $@ presence.c \
-	  's/q->presence.is_forgotten |= /q->presence.is_forgotten = /'
+	  's/if (forgotten_index <= q->presence.told_index)/if (forgotten_index <= q->presence.told_index || q->presence.told_index > 0)/'
 
 # What is worked out and not kept is lost with a snapshot.
 whole_planted_restored_SOURCES = tests/raft/sim.c

@@ -87,6 +87,11 @@ static void offer_policy(struct whole_controller *c)
     whole_enter(before);
 }
 
+static int quorum_process(uint32_t instance, int control_fd)
+{
+    return process_run(EPHOR__ROLE__QUORUM, instance, control_fd, &quorum_ops, quorum_new());
+}
+
 static void begin_quorum(struct whole_controller *c)
 {
     Ephor__Setup setup = EPHOR__SETUP__INIT;
@@ -99,7 +104,7 @@ static void begin_quorum(struct whole_controller *c)
     setup.fresh_ms = (uint32_t)c->whole->world->profile.election_ms;
     c->engine = whole_engine_new(c);
     whole_check_began(c);
-    whole_process_begin(&c->quorum, quorum_main, &setup);
+    whole_process_begin(&c->quorum, quorum_process, &setup);
     struct quorum *q = c->quorum.data;
     q->proposals.run = sim_next(&c->whole->world->random) | 1; /* not what getrandom() gave */
     offer_policy(c);

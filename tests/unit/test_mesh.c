@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODES = 3, DEADLINE_MS = 30000, UNHEARD_MS = 5000, DAY_S = 86400 };
+enum { NODES = 3, CHANNELS = 2, DEADLINE_MS = 30000, UNHEARD_MS = 5000, DAY_S = 86400 };
 
 struct node {
     uint32_t id;
@@ -63,7 +63,8 @@ static void on_unmet(void *data, uint32_t id, uint64_t incarnation)
     (void)data, (void)id, (void)incarnation;
 }
 
-static const struct mesh_ops ops = {on_frame, on_connected, on_unmet};
+static const struct mesh_ops ops = {
+    .on_frame = on_frame, .on_connected = on_connected, .on_unmet = on_unmet};
 
 /* A certificate for the node's key (a new one at first) by this CA. */
 static void issue(struct node *node, const struct pki_pair *by, int64_t until_wall_s)
@@ -248,7 +249,7 @@ static bool have_heard(void)
     for (uint32_t a = 1; a <= NODES; a++) {
         for (uint32_t b = 1; b <= NODES; b++)
             if (a != b && node_of(a)->mesh != NULL && node_of(b)->mesh != NULL &&
-                node_of(a)->frames[b] < MESH_CHANNELS)
+                node_of(a)->frames[b] < CHANNELS)
                 return false;
     }
     return are_linked();
@@ -379,7 +380,7 @@ static bool have_seen_the_renewed(void)
 static bool are_old_links_gone(void)
 {
     for (int i = 0; i < NODES; i++)
-        if (mesh_counts(nodes[i].mesh).links != MESH_CHANNELS * (NODES - 1))
+        if (mesh_counts(nodes[i].mesh).links != CHANNELS * (NODES - 1))
             return false;
     return true;
 }
