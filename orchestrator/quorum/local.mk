@@ -48,3 +48,13 @@ test_offers_SOURCES = tests/unit/test_offers.c tests/unit/big_policy.h orchestra
 test_offers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_offers_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
 test_offers_LDADD = libproto.a libcore.a libbase.a $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += test_census test_looks
+TESTS += test_census test_looks
+test_census_SOURCES = tests/unit/test_census.c orchestrator/quorum/census.c
+test_census_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_census_LDADD = $(CHECK_LIBS)
+test_looks_SOURCES = tests/unit/test_looks.c orchestrator/quorum/looks.c
+test_looks_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_looks_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_looks_LDADD = libproto.a libcore.a libbase.a $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
