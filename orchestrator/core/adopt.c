@@ -103,6 +103,8 @@ static void carry_checks(struct core *fresh, const struct core *old)
             continue;
         const struct check *from = core_check(old, o);
         memcpy(to->opinions, from->opinions, sizeof(to->opinions));
+        if (to->observers > 0)
+            to->census = from->census;
         memcpy(to->text, from->text, sizeof(to->text));
         to->state = from->state;
         to->told = from->told;

@@ -36,7 +36,7 @@ struct census { /* of the observers that look at one check: what they say, count
     uint16_t doubters;   /* whose newest answers contradict their opinion */
     uint16_t votes[3];   /* opinions: OK, WARNING, CRITICAL; UNKNOWN is an abstention */
     uint16_t newest[3];  /* the same by what the newest answers say */
-    uint16_t answers[3]; /* that speak for each of these */
+    uint16_t answers[3]; /* that speak for each of these; of one who is sure: SETTLED */
 };
 
 struct answers { /* to one check, as bits of seats: scratch of survey.c, no state */
@@ -59,6 +59,7 @@ struct check {
     uint8_t agree, agree_count;     /* enum agree; of AGREE_NUMBER */
     uint8_t vantage, vantage_count; /* enum vantage; of VANTAGE_NUMBER */
     uint32_t vantage_names;         /* of VANTAGE_NAMES: bits of core.vantage_names */
+    uint16_t observers;             /* how many of them look, too; 0: none */
     uint32_t fall, rise;
     uint64_t hash; /* of the identity: the same on every controller */
     /* state */
@@ -66,10 +67,10 @@ struct check {
     struct census census;                     /* of the observers */
     uint8_t state;                            /* verdict: enum state */
     uint8_t told;                             /* the last verdict that the journal tells */
-    bool is_known;        /* some controller has had an opinion under this policy */
-    int64_t since_ms;     /* of the verdict */
-    char text[TEXT_SIZE]; /* evidence: the newest opinion's text */
-    int32_t next;         /* scratch: the next check of the same target */
+    bool is_known;                            /* somebody has had an opinion under this policy */
+    int64_t since_ms;                         /* of the verdict */
+    char text[TEXT_SIZE];                     /* evidence: the newest opinion's text */
+    int32_t next;                             /* scratch: the next check of the same target */
     struct answers answers;
 };
 
@@ -197,7 +198,8 @@ struct controller_state {
 };
 
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
- * 1 the first, 2 with rule 21. What only newer ones know may not be done under older ones. */
+ * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
+ * worked out again. What only newer ones know may not be done under older ones. */
 extern const uint32_t core_rules_max;
 
 struct core {
@@ -344,6 +346,10 @@ bool core_file_differs(const struct core *core, uint32_t seat);
 
 /* A voter whose actor can work on every node that the leader's can, and on more; 0: none. */
 uint32_t core_better_leader(const struct core *core);
+
+/* What the observers say of a check by their newest answers: "3 of 200 say CRITICAL, 190 OK, 7
+ * cannot tell"; "" if none look. */
+void core_census_text(const struct census *census, char text[LINE_SIZE]);
 
 /* ---- orders: all that is owed now, re-derivable at any time */
 

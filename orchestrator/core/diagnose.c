@@ -334,9 +334,10 @@ static void diagnose_without_bad(const struct core *core, const struct check *ch
     struct concern concern = {.check = NONE, .node = NONE, .seat = survey_only(sight->unable)};
     if (check->state == STATE_OK)
         return;
-    bool is_seen = (sight->good | sight->waiting) != 0;
+    bool is_seen = (sight->good | sight->waiting) != 0 || check->census.seers > 0;
     diagnosis->kind = !is_seen && sight->unable != 0 ? DIAGNOSIS_CUT_OFF : DIAGNOSIS_UNKNOWN;
     diagnose_write_sight(core, sight, diagnosis->evidence);
+    diagnose_add_census(&check->census, diagnosis->evidence);
     if (diagnosis->evidence[0] == '\0')
         text_copy(diagnosis->evidence, LINE_SIZE, "nobody has looked yet");
     diagnose_write_next(core, diagnosis->kind, &concern, diagnosis->next);
@@ -353,6 +354,7 @@ void core_diagnose_check(const struct core *core, int32_t i, struct diagnosis *d
         return;
     }
     diagnose_write_sight(core, &sight, diagnosis->evidence);
+    diagnose_add_census(&check->census, diagnosis->evidence);
     uint32_t odd = set_odd_aside(core, &sight);
     if (sight.bad == 0 && odd != 0) {
         concern.seat = odd;

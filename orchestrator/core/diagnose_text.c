@@ -56,6 +56,14 @@ void diagnose_write_sight(const struct core *core, const struct sight *sight, ch
     add_group(core, sight->unable, "cannot see", line);
 }
 
+void diagnose_add_census(const struct census *census, char line[LINE_SIZE])
+{
+    char text[LINE_SIZE];
+    core_census_text(census, text);
+    if (text[0] != '\0')
+        diagnose_add(line, "%sobservers: %s", line[0] == '\0' ? "" : "; ", text);
+}
+
 /* ---------------------------------------------------------------- the next step */
 
 static void next_for_wrong(const struct concern *concern, const char *where, char next[LINE_SIZE])

@@ -14,6 +14,9 @@ void diagnose_add_seats(const struct core *core, uint32_t seats, char line[LINE_
 /* "c1 and c2: refused; c3: ok" */
 void diagnose_write_sight(const struct core *core, const struct sight *sight, char line[LINE_SIZE]);
 
+/* "; observers: 3 of 200 say critical, 197 ok" */
+void diagnose_add_census(const struct census *census, char line[LINE_SIZE]);
+
 /* What to do about it. check, node: NONE; seat: 0 where it concerns none. */
 struct concern {
     int32_t check, node;

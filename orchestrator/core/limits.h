@@ -27,6 +27,9 @@
 #ifndef VANTAGE_NAMES_MAX
 #define VANTAGE_NAMES_MAX 32 /* controllers that `vantage` lists of one policy may name */
 #endif
+#ifndef OBSERVERS_MAX
+#define OBSERVERS_MAX 512 /* as many links as a controller has no trouble with */
+#endif
 #ifndef BUDGET_MAX
 #define BUDGET_MAX 8 /* remembered restarts or moves; the largest budget one can configure */
 #endif
@@ -39,6 +42,8 @@
 
 /* More contradicting answers in a row are not told apart; as many as `fall` may be. */
 #define ATTEMPTS_MAX 100
+/* What a settled opinion is worth where answers are counted: more than any `fall` asks for. */
+#define SETTLED 1000
 /* The deadline of an order beyond its command's own timeout: reaching the node and hearing back. */
 #define ORDER_SLACK_MS 3000
 /* A grant not confirmed in this time is taken back. */

@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-enum { SNAPSHOT_VERSION = 2 };
-static const uint8_t magic[4] = {'E', 'P', 'H', SNAPSHOT_VERSION};
+/* A state without a census is written as it was before there were any: whoever does not know
+ * them yet can read it, and there are none while such a one is a controller. */
+enum { VERSION_PLAIN = 2, VERSION_CENSUS = 3 };
 
 enum visit_mode { VISIT_COUNT, VISIT_WRITE, VISIT_READ };
 
@@ -19,6 +20,7 @@ struct visit {
     uint8_t *out;
     const uint8_t *in;
     size_t at, size;
+    uint8_t version;
     bool failed;
 };
 
@@ -98,6 +100,13 @@ static void visit_u8(struct visit *v, uint8_t *value, uint8_t count)
     visit_bytes(v, value, 1);
     if (*value >= count)
         v->failed = true;
+}
+
+static void visit_u16(struct visit *v, uint16_t *value)
+{
+    uint8_t bytes[2] = {(uint8_t)*value, (uint8_t)(*value >> 8)};
+    visit_bytes(v, bytes, sizeof(bytes));
+    *value = (uint16_t)(bytes[0] | bytes[1] << 8);
 }
 
 static void visit_bool(struct visit *v, bool *value)
@@ -213,6 +222,25 @@ static void visit_opinion(struct visit *v, struct opinion *o)
     visit_u8(v, &o->cause, CAUSE_COUNT);
 }
 
+/* Of a check at which observers look; others have none. */
+static void visit_census(struct visit *v, struct census *census)
+{
+    bool has_census = census->seers > 0;
+    visit_bool(v, &has_census);
+    if (!has_census)
+        return;
+    visit_u16(v, &census->seers);
+    visit_u16(v, &census->silent);
+    visit_u16(v, &census->doubters);
+    for (int state = STATE_OK; state <= STATE_CRITICAL; state++) {
+        visit_u16(v, &census->votes[state]);
+        visit_u16(v, &census->newest[state]);
+        visit_u16(v, &census->answers[state]);
+    }
+    if (census->seers == 0)
+        v->failed = true;
+}
+
 static void visit_check(struct visit *v, struct check *check)
 {
     for (int i = 0; i < CONTROLLERS_MAX; i++) {
@@ -220,6 +248,8 @@ static void visit_check(struct visit *v, struct check *check)
         if (check->opinions[i].is_known)
             visit_opinion(v, &check->opinions[i]);
     }
+    if (v->version >= VERSION_CENSUS)
+        visit_census(v, &check->census);
     visit_u8(v, &check->state, STATE_UNKNOWN + 1);
     visit_u8(v, &check->told, STATE_UNKNOWN + 1);
     visit_bool(v, &check->is_known);
@@ -269,11 +299,11 @@ static void visit_service(struct visit *v, const struct core *core, struct servi
 
 static void visit_shape(struct visit *v, struct core_shape *shape)
 {
-    uint8_t head[4];
-    memcpy(head, magic, sizeof(head));
+    uint8_t head[4] = {'E', 'P', 'H', v->version};
     visit_bytes(v, head, sizeof(head));
-    if (memcmp(head, magic, sizeof(head)) != 0)
+    if (memcmp(head, "EPH", 3) != 0 || (head[3] != VERSION_PLAIN && head[3] != VERSION_CENSUS))
         v->failed = true;
+    v->version = head[3];
     visit_u32(v, &shape->nodes);
     visit_u32(v, &shape->services);
     visit_u32(v, &shape->members);
@@ -359,16 +389,24 @@ static struct core *unconst(const struct core *core)
     return (struct core *)(uintptr_t)core;
 }
 
+static uint8_t version_of(const struct core *core)
+{
+    for (int32_t i = 0; i < core_check_count(core); i++)
+        if (core_check(core, i)->census.seers > 0)
+            return VERSION_CENSUS;
+    return VERSION_PLAIN;
+}
+
 size_t snapshot_size(const struct core *core)
 {
-    struct visit v = {.mode = VISIT_COUNT};
+    struct visit v = {.mode = VISIT_COUNT, .version = version_of(core)};
     visit_core(&v, unconst(core));
     return v.at;
 }
 
 void snapshot_write(const struct core *core, void *bytes)
 {
-    struct visit v = {.mode = VISIT_WRITE, .out = bytes};
+    struct visit v = {.mode = VISIT_WRITE, .out = bytes, .version = version_of(core)};
     visit_core(&v, unconst(core));
     POST(!v.failed);
 }

@@ -6,6 +6,7 @@
 #include "orchestrator/core/board.h"
 #include "orchestrator/core/decide.h"
 #include "orchestrator/core/diagnose.h"
+#include "orchestrator/core/headcount.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/recovery.h"
 #include "orchestrator/core/stale.h"
@@ -221,7 +222,8 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
     case FACT_PRESENCE:
         board_apply_presence(core, f, effects);
         break;
-    case FACT_CENSUS: /* not counted yet: it changes nothing but time */
+    case FACT_CENSUS:
+        headcount_apply(core, f, effects);
         break;
     }
     verdict_refresh(core, effects);

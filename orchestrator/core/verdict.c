@@ -1,9 +1,9 @@
-/* Verdicts. A check: CRITICAL if as many of the controllers able to see it say so as `agree` asks
- * for, else what a majority of them says, else UNKNOWN. With `confirm` the newest answers of all
- * together do for the `fall` or `rise` answers of one. A node: the worst of its node checks. A
- * member: CRITICAL when a check that may fail over, or its node, is CRITICAL. Checks without
- * `failover` can make at most a WARNING, and checks of a VIP never count for a member: they tell,
- * they do not move. */
+/* Verdicts. A check: CRITICAL if as many of those able to see it, controllers and observers, say so
+ * as `agree` asks for, else what a majority of them says, else UNKNOWN. With `confirm` the newest
+ * answers of all together do for the `fall` or `rise` answers of one. A node: the worst of its node
+ * checks. A member: CRITICAL when a check that may fail over, or its node, is CRITICAL. Checks
+ * without `failover` can make at most a WARNING, and checks of a VIP never count for a member: they
+ * tell, they do not move. */
 #include "orchestrator/core/verdict.h"
 
 #include "orchestrator/base/text.h"
@@ -31,8 +31,6 @@ void verdict_touch(struct effects *effects, uint32_t check)
         effects->touched[effects->touched_count++] = check;
 }
 
-enum { SETTLED = 1000 }; /* a settled opinion is worth more answers than any `fall` asks for */
-
 struct count { /* of the opinions about a check */
     uint32_t votes[4];
     uint32_t answers[4]; /* that speak for each state */
@@ -42,6 +40,23 @@ struct count { /* of the opinions about a check */
     bool is_known;       /* somebody has an opinion */
     bool has_doubt;      /* somebody's newest answers contradict its opinion */
 };
+
+/* The observers, who are counted already. */
+static void add_census(const struct census *census, bool with_doubt, struct count *count)
+{
+    const uint16_t *votes = with_doubt ? census->newest : census->votes;
+    count->seers += census->seers;
+    count->able += census->silent;
+    count->silent += census->silent;
+    count->has_doubt |= census->doubters > 0;
+    for (int state = STATE_OK; state <= STATE_CRITICAL; state++) {
+        uint32_t settled = (uint32_t)SETTLED * votes[state];
+        count->able += votes[state];
+        count->votes[state] += votes[state];
+        count->answers[state] += with_doubt ? census->answers[state] : settled;
+        count->is_known |= votes[state] > 0;
+    }
+}
 
 /* with_doubt: what the newest answers say; else the opinions, which hold until `fall` or `rise`
  * answers have contradicted them. UNKNOWN is an abstention. */
@@ -70,6 +85,7 @@ static struct count count_opinions(const struct core *core, int32_t i, bool with
         count.votes[state]++;
         count.answers[state] += with_doubt && doubts ? o->attempts : SETTLED;
     }
+    add_census(&check->census, with_doubt, &count);
     return count;
 }
 
@@ -163,17 +179,32 @@ static const char *word_of(enum state state, const struct diagnosis *diagnosis,
     return word;
 }
 
-static void refresh_check(struct core *core, int32_t i, struct effects *effects)
+enum { RULES_SETTLE = 3 };
+
+/* Returns whether it is another one than before. */
+static bool work_out(struct core *core, int32_t i)
 {
     struct check *check = core_check(core, i);
     bool is_known;
+    enum state state = verdict_of_check(core, i, &is_known);
+    bool is_changed = state != check->state || is_known != check->is_known;
+    check->is_known = is_known;
+    check->state = (uint8_t)state;
+    return is_changed;
+}
+
+/* How many answers a doubt needs hangs on the verdict that it contradicts, so that a new one may
+ * not be the last word: else it would come whenever somebody looks at it again. */
+static void refresh_check(struct core *core, int32_t i, struct effects *effects)
+{
+    struct check *check = core_check(core, i);
+    uint8_t before = check->state;
     if (check->vantage == VANTAGE_NUMBER)
         forget_replaced(core, i);
-    enum state state = verdict_of_check(core, i, &is_known);
-    check->is_known = is_known;
-    if (state != check->state) {
+    for (int round = 0; work_out(core, i) && round < 2 && core->rules >= RULES_SETTLE; round++)
+        continue;
+    if (check->state != before) {
         verdict_touch(effects, (uint32_t)i);
-        check->state = (uint8_t)state;
         check->since_ms = core->at_ms;
     }
 }
@@ -382,6 +413,8 @@ void verdict_forget(struct core *core, uint32_t controller)
 bool core_is_doubted(const struct core *core, int32_t check)
 {
     const struct check *c = core_check(core, check);
+    if (c->census.doubters > 0)
+        return true;
     for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
         const struct opinion *o = &c->opinions[seat - 1];
         if (o->is_known && o->attempts > 0 && o->suspect != c->state && core_sees(core, seat))

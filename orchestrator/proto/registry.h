@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 enum {
-    OBSERVERS_MAX = 512, /* as many links as a controller has no trouble with */
     OBSERVER_KEY_SIZE = 32,
     OBSERVER_ID_FIRST = 1001, /* ids of controllers are below */
     OBSERVER_RULES = 3,       /* the first ones that know of observers */

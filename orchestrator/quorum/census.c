@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLED = 1000 }; /* answers behind an opinion: more than any `fall` asks for */
-
 /* ---------------------------------------------------------------- one voice in a tally */
 
 static void add_opinion(struct tally *tally, const struct said *said, uint32_t sign)

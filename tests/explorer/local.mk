@@ -13,7 +13,8 @@ libexplorer_a_SOURCES = \
 	orchestrator/core/adopt.c orchestrator/core/board.c orchestrator/core/budget.c \
 	orchestrator/core/core.c \
 	orchestrator/core/decide.c orchestrator/core/diagnose.c \
-	orchestrator/core/diagnose_text.c orchestrator/core/explain.c orchestrator/core/journal.c \
+	orchestrator/core/diagnose_text.c orchestrator/core/explain.c \
+	orchestrator/core/headcount.c orchestrator/core/journal.c \
 	orchestrator/core/names.c orchestrator/core/orders.c orchestrator/core/recovery.c \
 	orchestrator/core/restart.c orchestrator/core/rules.c orchestrator/core/snapshot.c \
 	orchestrator/core/stale.c orchestrator/core/step.c orchestrator/core/survey.c \

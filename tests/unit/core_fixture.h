@@ -25,6 +25,7 @@ struct draft { /* a policy; what is not said is filled in by draft_core */
     int32_t members[2][DRAFT_MAX]; /* nodes of each service, plus 1; 0 ends */
     enum run_mode run;
     bool can_restart, failback_auto;
+    uint16_t observers; /* that look at each check */
     int32_t vips;
     struct draft_vip vip[DRAFT_MAX];
 };
@@ -78,6 +79,7 @@ static inline void draft_service(const struct draft *draft, struct core *core, i
         text_format(check->id, ID_SIZE, "%s/%s/http", s->name, draft->node_names[m->node]);
         text_copy(check->name, NAME_SIZE, "http");
         check->failover = true;
+        check->observers = draft->observers;
         check->target = (*member)++;
         s->member_count++;
     }
@@ -171,6 +173,44 @@ static inline void bench_say(struct bench *b, uint32_t controller, uint32_t chec
         .check = check, .state = state, .text = state == STATE_OK ? "fine" : "refused"};
     bench_take(b, (struct fact){.kind = FACT_OPINIONS,
                                 .opinions = {controller, b->core->policy_index, &change, 1}});
+}
+
+/* What the observers say of a check, by their newest answers: so many of them OK, WARNING and
+ * CRITICAL. All are sure of it but the doubters, who still think otherwise. */
+struct crowd {
+    uint32_t seers, silent;
+    uint32_t ok, warning, critical;
+    uint32_t doubters;  /* of those who say CRITICAL, or if nobody does, OK */
+    uint32_t answers;   /* that the doubters have given together */
+    enum state thought; /* by the doubters */
+};
+
+static inline struct census_change bench_census_change(uint32_t check, const struct crowd *crowd)
+{
+    uint32_t newest[] = {crowd->ok, crowd->warning, crowd->critical};
+    enum state said = crowd->critical > 0 ? STATE_CRITICAL : STATE_OK;
+    struct census_change change = {.check = check,
+                                   .seers = crowd->seers,
+                                   .silent = crowd->silent,
+                                   .doubters = crowd->doubters};
+    for (enum state s = STATE_OK; s <= STATE_CRITICAL; s++) {
+        change.newest[s] = change.votes[s] = newest[s];
+        change.answers[s] = SETTLED * newest[s];
+    }
+    if (crowd->doubters > 0) {
+        change.votes[said] -= crowd->doubters;
+        change.answers[said] = SETTLED * change.votes[said] + crowd->answers;
+        if (crowd->thought != STATE_UNKNOWN)
+            change.votes[crowd->thought] += crowd->doubters;
+    }
+    return change;
+}
+
+static inline void bench_census(struct bench *b, uint32_t check, struct crowd crowd)
+{
+    struct census_change change = bench_census_change(check, &crowd);
+    bench_take(b,
+               (struct fact){.kind = FACT_CENSUS, .census = {b->core->policy_index, &change, 1}});
 }
 
 /* What this controller sees of the check, and what it is like. */

@@ -31,12 +31,28 @@ static inline void walk_outcome(struct walk *walk, struct bench *b)
     bench_tell(b, o->kind, id, object, core_node(b->core, o->node)->name, result);
 }
 
+/* Twenty observers, of whom some say this, and some that. */
+static inline void walk_census(struct walk *walk, struct bench *b, uint32_t check)
+{
+    struct crowd crowd = {.seers = walk_number(walk, 4) == 0 ? 0 : 20};
+    uint32_t left = crowd.seers;
+    uint32_t *const parts[] = {&crowd.ok, &crowd.critical, &crowd.warning, &crowd.silent};
+    for (int i = 0; i < 4; i++) {
+        *parts[i] = walk_number(walk, left + 1);
+        left -= *parts[i];
+    }
+    crowd.doubters = walk_number(walk, (crowd.critical > 0 ? crowd.critical : crowd.ok) + 1);
+    crowd.answers = crowd.doubters * (1 + walk_number(walk, 2));
+    crowd.thought = (enum state)walk_number(walk, 4);
+    bench_census(b, check, crowd);
+}
+
 static inline void walk_step(struct walk *walk, struct bench *b)
 {
     uint32_t node = walk_number(walk, (uint32_t)core_node_count(b->core));
     uint32_t check = walk_number(walk, (uint32_t)core_check_count(b->core));
     const char *name = core_node(b->core, (int32_t)node)->name;
-    uint32_t what = walk_number(walk, 20);
+    uint32_t what = walk_number(walk, 23);
     b->at_ms += walk_number(walk, 3) == 0 ? walk_number(walk, 20000) : 0;
     if (what < 5)
         bench_say(b, 1 + walk_number(walk, 3), check, (enum state)walk_number(walk, 4));
@@ -54,8 +70,17 @@ static inline void walk_step(struct walk *walk, struct bench *b)
         bench_leader(b, 1 + walk_number(walk, 3));
     else if (what == 18)
         bench_sight(b, 1 + walk_number(walk, 3), walk_number(walk, 2) == 0);
-    else
+    else if (what == 19)
         bench_calm(b, 1 + walk_number(walk, 3), walk_number(walk, 3) != 0);
+    else
+        walk_census(walk, b, check);
+}
+
+/* Begin a walk under the newest rules. */
+static inline void walk_open(struct bench *b, const struct draft *draft)
+{
+    bench_open(b, draft);
+    b->core->rules = core_rules_max;
 }
 
 /* Two services with restarts on three nodes, one of them with two addresses. */
@@ -70,6 +95,7 @@ static inline struct draft walk_draft(enum run_mode run)
     draft.run = run;
     draft.can_restart = true;
     draft.failback_auto = true;
+    draft.observers = 20;
     draft.vips = 3;
     draft.vip[1] = (struct draft_vip){"back", "10.0.0.2", "eth0", 0};
     draft.vip[2] = (struct draft_vip){"base", "10.0.0.3", "eth1", 1};

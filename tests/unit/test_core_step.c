@@ -194,7 +194,7 @@ START_TEST(test_every_open_step_has_its_order)
     struct walk walk = {.state = 0x1234567 + (uint64_t)_i};
     struct draft draft = walk_draft(_i % 2 == 0 ? RUN_EVERYWHERE : RUN_ACTIVE);
     bench_close(&b);
-    bench_open(&b, &draft);
+    walk_open(&b, &draft);
     for (int i = 0; i < 5000; i++) {
         walk_step(&walk, &b);
         check_orders(&b);

@@ -11,7 +11,7 @@ static struct draft draft;
 static void setup(void)
 {
     draft = walk_draft(RUN_EVERYWHERE);
-    bench_open(&b, &draft);
+    walk_open(&b, &draft);
 }
 
 static void teardown(void)
@@ -71,8 +71,8 @@ START_TEST(test_round_trip_at_random_states)
     struct walk walk = {.state = 77 + (uint64_t)_i}, plain_walk = walk;
     draft = walk_draft(_i % 2 == 0 ? RUN_EVERYWHERE : RUN_ACTIVE);
     bench_close(&b);
-    bench_open(&b, &draft);
-    bench_open(&plain, &draft);
+    walk_open(&b, &draft);
+    walk_open(&plain, &draft);
     for (int i = 0; i < STEPS; i++) {
         walk_step(&walk, &b);
         walk_step(&plain_walk, &plain);
@@ -89,7 +89,7 @@ START_TEST(test_the_same_walk_gives_the_same_bytes)
     struct bench other;
     struct walk walk = {.state = 99}, other_walk = {.state = 99};
     size_t size, other_size;
-    bench_open(&other, &draft);
+    walk_open(&other, &draft);
     for (int i = 0; i < STEPS; i++) {
         walk_step(&walk, &b);
         walk_step(&other_walk, &other);
