@@ -31,7 +31,7 @@ static void describe_fact(const struct store_entry *entry, char text[128])
         [EPHOR__FACT__BODY_TICK] = "tick",     [EPHOR__FACT__BODY_OUTCOME] = "outcome",
         [EPHOR__FACT__BODY_LEADER] = "leader", [EPHOR__FACT__BODY_REQUEST] = "request",
         [EPHOR__FACT__BODY_SIGHT] = "sight",   [EPHOR__FACT__BODY_REACH] = "reach",
-        [EPHOR__FACT__BODY_CALM] = "calm",
+        [EPHOR__FACT__BODY_CALM] = "calm",     [EPHOR__FACT__BODY_CENSUS] = "census",
     };
     Ephor__Fact *fact = ephor__fact__unpack(NULL, entry->size, entry->bytes);
     const char *name = NULL;

@@ -28,6 +28,38 @@ static bool opinions_from_message(const Ephor__Opinions *m, struct fact *fact,
     return true;
 }
 
+/* Counts by state; those at the end that are 0 may be left out. */
+static bool counts_from_message(const uint32_t *from, size_t count, uint32_t counts[3])
+{
+    for (size_t i = 0; i < 3; i++)
+        counts[i] = i < count ? from[i] : 0;
+    return count <= 3;
+}
+
+static bool census_from_message(const Ephor__Census *m, struct fact *fact,
+                                struct census_change changes[CENSUS_MAX])
+{
+    if (m->n_checks > CENSUS_MAX)
+        return false;
+    for (size_t i = 0; i < m->n_checks; i++) {
+        const Ephor__CensusCheck *from = m->checks[i];
+        struct census_change *to = &changes[i];
+        *to = (struct census_change){.check = from->check,
+                                     .seers = from->seers,
+                                     .silent = from->silent,
+                                     .doubters = from->doubters};
+        if (!counts_from_message(from->votes, from->n_votes, to->votes) ||
+            !counts_from_message(from->newest, from->n_newest, to->newest) ||
+            !counts_from_message(from->answers, from->n_answers, to->answers))
+            return false;
+    }
+    fact->kind = FACT_CENSUS;
+    fact->census.policy_index = m->policy_index;
+    fact->census.changes = changes;
+    fact->census.count = (uint32_t)m->n_checks;
+    return true;
+}
+
 static bool outcome_from_message(const Ephor__Outcome *m, struct fact *fact)
 {
     if ((unsigned)m->kind > ORDER_STOP || (unsigned)m->result > RESULT_LOST)
@@ -91,6 +123,8 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         return outcome_from_message(m->outcome, fact);
     if (m->body_case == EPHOR__FACT__BODY_REQUEST)
         return request_from_message(m->request, fact);
+    if (m->body_case == EPHOR__FACT__BODY_CENSUS)
+        return census_from_message(m->census, fact, parts->census);
     if (m->body_case == EPHOR__FACT__BODY_TICK) {
         fact->kind = FACT_TICK;
     } else if (m->body_case == EPHOR__FACT__BODY_LEADER) {

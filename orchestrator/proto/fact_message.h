@@ -5,9 +5,10 @@
 #include "orchestrator/core/core.h"
 #include "orchestrator/proto/ephor.pb-c.h"
 
-enum { OPINIONS_MAX = 64 };
-struct fact_parts { /* what a fact points to */
+enum { OPINIONS_MAX = 64, CENSUS_MAX = 64 }; /* checks in one fact */
+struct fact_parts {                          /* what a fact points to */
     struct opinion_change changes[OPINIONS_MAX];
+    struct census_change census[CENSUS_MAX];
     struct seat seats[CONTROLLERS_MAX];
 };
 

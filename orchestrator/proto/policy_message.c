@@ -104,6 +104,8 @@ static int check_rules(const Ephor__Policy *p, const Ephor__Check *c, struct err
          (c->vantage_count == 0 || c->vantage_count > CONTROLLERS_MAX)) ||
         has_names != (c->n_vantage_names > 0))
         return err_set(e, ERR_INVALID, "check %s: nobody knows who looks", c->id);
+    if (c->observers > OBSERVERS_MAX)
+        return err_set(e, ERR_LIMIT, "check %s: more than %d observers", c->id, OBSERVERS_MAX);
     for (size_t i = 0; i < c->n_vantage_names; i++)
         if (c->vantage_names[i] >= p->n_vantage_names)
             return err_set(e, ERR_INVALID, "check %s names no controller", c->id);
@@ -233,6 +235,7 @@ static void fill_rules(const Ephor__Check *from, struct check *to)
     to->vantage_count = (uint8_t)from->vantage_count;
     for (size_t i = 0; i < from->n_vantage_names; i++)
         to->vantage_names |= UINT32_C(1) << from->vantage_names[i];
+    to->observers = (uint16_t)from->observers;
     to->fall = from->fall;
     to->rise = from->rise;
     to->hash = policy_check_hash(from);

@@ -2,6 +2,7 @@
 #include "orchestrator/proto/machine.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/proto/fact_message.h"
 #include "orchestrator/proto/policy_message.h"
 
 #include <check.h>
@@ -123,6 +124,41 @@ static void say_ok(void)
     apply_fact(&fact);
 }
 
+/* All that observers can say of a check, counted. */
+static struct counted {
+    Ephor__Fact fact;
+    Ephor__Census census;
+    Ephor__CensusCheck check, *checks[CENSUS_MAX + 1];
+    uint32_t votes[4], newest[4], answers[4];
+} counted;
+
+static void count_up(void)
+{
+    counted = (struct counted){.votes = {30, 4, 5}, .newest = {1, 2, 40}, .answers = {1, 2, 9}};
+    ephor__fact__init(&counted.fact);
+    ephor__census__init(&counted.census);
+    ephor__census_check__init(&counted.check);
+    for (int i = 0; i <= CENSUS_MAX; i++)
+        counted.checks[i] = &counted.check;
+    counted.check = (Ephor__CensusCheck){.base = counted.check.base,
+                                         .check = 1,
+                                         .seers = 50,
+                                         .silent = 6,
+                                         .doubters = 7,
+                                         .n_votes = 3,
+                                         .votes = counted.votes,
+                                         .n_newest = 3,
+                                         .newest = counted.newest,
+                                         .n_answers = 3,
+                                         .answers = counted.answers};
+    counted.census.policy_index = machine.policy_index;
+    counted.census.n_checks = 1;
+    counted.census.checks = counted.checks;
+    counted.fact.at_ms = 4000;
+    counted.fact.body_case = EPHOR__FACT__BODY_CENSUS;
+    counted.fact.census = &counted.census;
+}
+
 static void setup(void)
 {
     machine_init(&machine);
@@ -163,6 +199,59 @@ START_TEST(test_facts_reach_the_core)
     ck_assert_uint_eq(machine.policy_index, 1);
     ck_assert_uint_eq(machine.index, 3);
     ck_assert_int_eq(core_vip(machine.core, 0)->holder, 0);
+}
+END_TEST
+
+/* A policy that asks for observers, when every controller knows rules 3. */
+static void open_counted(void)
+{
+    parts.check[1].observers = 60;
+    open_granted();
+    machine.core->rules = 3;
+    count_up();
+}
+
+START_TEST(test_a_census_reaches_the_core)
+{
+    open_counted();
+    apply_fact(&counted.fact);
+    const struct census *census = &core_check(machine.core, 1)->census;
+    struct census wanted = {50, 6, 7, {30, 4, 5}, {1, 2, 40}, {1, 2, 9}};
+    ck_assert_mem_eq(census, &wanted, sizeof(wanted));
+    ck_assert_uint_eq(core_check(machine.core, 1)->observers, 60);
+    ck_assert_uint_eq(core_check(machine.core, 0)->census.seers, 0);
+    counted.check.n_votes = 1; /* what is 0 at the end may be left out */
+    counted.check.n_newest = counted.check.n_answers = 0;
+    apply_fact(&counted.fact);
+    wanted = (struct census){50, 6, 7, {30}, {0}, {0}};
+    ck_assert_mem_eq(census, &wanted, sizeof(wanted));
+}
+END_TEST
+
+static void check_census_refused(void)
+{
+    struct census none = {.seers = 0};
+    apply_fact(&counted.fact);
+    ck_assert_uint_eq(effects.count, 1);
+    ck_assert_ptr_nonnull(strstr(effects.lines[0].text, "is not known to this version"));
+    ck_assert_mem_eq(&core_check(machine.core, 1)->census, &none, sizeof(none));
+    count_up();
+}
+
+START_TEST(test_a_census_that_is_too_long_is_refused)
+{
+    open_counted();
+    counted.check.n_votes = 4;
+    check_census_refused();
+    counted.check.n_newest = 4;
+    check_census_refused();
+    counted.check.n_answers = 4;
+    check_census_refused();
+    counted.census.n_checks = CENSUS_MAX + 1;
+    check_census_refused();
+    counted.census.n_checks = CENSUS_MAX;
+    apply_fact(&counted.fact);
+    ck_assert_uint_eq(core_check(machine.core, 1)->census.seers, 50);
 }
 END_TEST
 
@@ -278,6 +367,8 @@ START_TEST(test_policies_that_are_not_whole_are_refused)
     parts.node[1].n_parents = 1;
     parts.node[1].parents = &(uint32_t){2};
     check_policy_refused("node n2: a parent is no node");
+    parts.check[0].observers = OBSERVERS_MAX + 1;
+    check_policy_refused("check web/n1/http: more than 512 observers");
     parts.service.moves_max = BUDGET_MAX + 1;
     check_policy_refused("budgets end at 8");
     parts.node[0].name = "";
@@ -311,7 +402,8 @@ START_TEST(test_snapshot_and_restore)
     struct machine other;
     struct errbuf e = {.text = ""};
     size_t size, again_size;
-    open_granted();
+    open_counted();
+    apply_fact(&counted.fact);
     uint8_t *bytes = machine_snapshot(&machine, &size);
     machine_init(&other);
     ck_assert_int_eq(machine_restore(&other, machine.index, machine.term, bytes, size, &e), ERR_OK);
@@ -320,6 +412,7 @@ START_TEST(test_snapshot_and_restore)
     ck_assert_mem_eq(bytes, again, size);
     ck_assert_uint_eq(other.index, machine.index);
     ck_assert_uint_eq(other.core->policy_index, machine.core->policy_index);
+    ck_assert_uint_eq(core_check(other.core, 1)->census.newest[STATE_CRITICAL], 40);
     free(bytes);
     free(again);
     machine_close(&other);
@@ -384,6 +477,17 @@ START_TEST(test_garbage_in_the_log_is_refused_and_said)
 }
 END_TEST
 
+static void apply_damaged(uint8_t *bytes, size_t size)
+{
+    for (int i = 0; i < 20000; i++) {
+        uint32_t at = number((uint32_t)size);
+        uint8_t kept = bytes[at];
+        bytes[at] = (uint8_t)number(256);
+        machine_apply(&machine, ++next_index, 1, bytes, size, &effects, NULL);
+        bytes[at] = kept;
+    }
+}
+
 /* Real entries with a byte changed: nearer to what the core believes than noise is. */
 START_TEST(test_damaged_entries_never_break_the_core)
 {
@@ -397,14 +501,11 @@ START_TEST(test_damaged_entries_never_break_the_core)
     fact.at_ms = 4000;
     fact.body_case = EPHOR__FACT__BODY_OUTCOME;
     fact.outcome = &outcome;
-    size_t size = ephor__fact__pack(&fact, bytes);
-    for (int i = 0; i < 20000; i++) {
-        uint32_t at = number((uint32_t)size);
-        uint8_t kept = bytes[at];
-        bytes[at] = (uint8_t)number(256);
-        machine_apply(&machine, ++next_index, 1, bytes, size, &effects, NULL);
-        bytes[at] = kept;
-    }
+    apply_damaged(bytes, ephor__fact__pack(&fact, bytes));
+    machine.core->rules = 3;
+    core_check(machine.core, 1)->observers = 60;
+    count_up();
+    apply_damaged(bytes, ephor__fact__pack(&counted.fact, bytes));
 }
 END_TEST
 
@@ -415,6 +516,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_facts_before_the_first_policy);
     tcase_add_test(t, test_facts_reach_the_core);
+    tcase_add_test(t, test_a_census_reaches_the_core);
+    tcase_add_test(t, test_a_census_that_is_too_long_is_refused);
     tcase_add_test(t, test_policies_that_are_not_whole_are_refused);
     tcase_add_test(t, test_times_that_no_clock_tells_are_refused);
     tcase_add_test(t, test_snapshot_and_restore);
