@@ -33,6 +33,7 @@ static bool is_same_question(const Ephor__Check *a, const Ephor__Check *b)
     like.vantage_count = a->vantage_count;
     like.vantage_names = a->vantage_names;
     like.n_vantage_names = a->n_vantage_names;
+    like.observers = a->observers;
     size_t size = ephor__check__get_packed_size(a);
     if (size != ephor__check__get_packed_size(&like))
         return false;

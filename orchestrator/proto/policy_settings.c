@@ -4,6 +4,7 @@
 #include "orchestrator/base/contract.h"
 #include "orchestrator/base/err.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -346,6 +347,14 @@ static void add_vantage(struct policy_settings *s, const Ephor__Policy *p,
     }
 }
 
+static void add_observers(struct policy_settings *s, const Ephor__Check *check)
+{
+    if (check->observers > 0 && check->observers < OBSERVERS_MAX)
+        add_number(s, "observers", check->observers);
+    else
+        add_text(s, "observers", check->observers == 0 ? "none" : "all");
+}
+
 static void take_check(struct policy_settings *s, const Ephor__Policy *p, const Ephor__Check *check)
 {
     static const char *const types[] = {"plugin", "tcp", "http"};
@@ -360,6 +369,7 @@ static void take_check(struct policy_settings *s, const Ephor__Policy *p, const 
     add_number(s, "rise", check->rise);
     add_agree(s, check);
     add_vantage(s, p, check);
+    add_observers(s, check);
     add_bool(s, "confirm", check->confirm);
     add_bool(s, "stagger", check->stagger);
     add_bool(s, "failover", check->failover);

@@ -137,6 +137,7 @@ static Ephor__Check *build_check(struct build *build, const struct conf_value *f
     check->stagger = conf_setting_bool(&scope, "stagger");
     fill_agree(check, conf_setting_text(&scope, "agree"));
     fill_vantage(build, check, conf_setting(&scope, "vantage"));
+    conf_format_observers(conf_setting_text(&scope, "observers"), &check->observers);
     return check;
 }
 

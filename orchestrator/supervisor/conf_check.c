@@ -105,8 +105,9 @@ static void check_text(struct conf_issues *issues, const struct conf_row *row, e
 /* People write 64101 for a user, 200 for a status and 2 for two controllers; all are texts here. */
 static void make_text(struct conf_issues *issues, enum conf_type type, struct conf_value *value)
 {
-    if (value->kind != CONF_INT || (type != CONF_TYPE_USER && type != CONF_TYPE_STATUS &&
-                                    type != CONF_TYPE_AGREE && type != CONF_TYPE_VANTAGE))
+    if (value->kind != CONF_INT ||
+        (type != CONF_TYPE_USER && type != CONF_TYPE_STATUS && type != CONF_TYPE_AGREE &&
+         type != CONF_TYPE_VANTAGE && type != CONF_TYPE_OBSERVERS))
         return;
     value->kind = CONF_STRING;
     value->text = conf_arena_format(issues->arena, "%lld", (long long)value->number);

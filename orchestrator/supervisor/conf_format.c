@@ -173,6 +173,19 @@ bool conf_format_controllers(const char *text, uint32_t *count)
     return text[0] >= '1' && text[0] <= '0' + CONTROLLERS_MAX && text[1] == '\0';
 }
 
+bool conf_format_observers(const char *text, uint32_t *count)
+{
+    size_t digits = strspn(text, "0123456789");
+    *count = strcmp(text, "all") == 0 ? OBSERVERS_MAX : 0;
+    if (*count > 0 || strcmp(text, "none") == 0)
+        return true;
+    if (digits == 0 || digits > 3 || text[digits] != '\0' || text[0] == '0')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        *count = 10 * *count + (uint32_t)(text[i] - '0');
+    return *count <= OBSERVERS_MAX;
+}
+
 static const char *canary_flaw(const char *text)
 {
     if (strcmp(text, "gateway") == 0 || conf_format_is_ip(text) || endpoint_flaw(text) == NULL)
@@ -197,6 +210,14 @@ static const char *vantage_flaw(const char *text)
     return "is neither \"all\" nor a number from 1 to 9; names of controllers stand in [ ]";
 }
 
+static const char *observers_flaw(const char *text)
+{
+    uint32_t count;
+    if (conf_format_observers(text, &count))
+        return NULL;
+    return "is none of \"none\", \"all\" and the numbers 1 to 512";
+}
+
 const char *conf_format_flaw(enum conf_type type, const char *text)
 {
     uint32_t from, to;
@@ -210,6 +231,8 @@ const char *conf_format_flaw(enum conf_type type, const char *text)
         return agree_flaw(text);
     if (type == CONF_TYPE_VANTAGE)
         return vantage_flaw(text);
+    if (type == CONF_TYPE_OBSERVERS)
+        return observers_flaw(text);
     if (type == CONF_TYPE_ENDPOINT)
         return endpoint_flaw(text);
     if (type == CONF_TYPE_LISTEN)

@@ -190,6 +190,9 @@ const struct conf_row conf_rows[] = {
      .flags = CONF_IN_DEFAULTS,
      .fallback = "\"all\"",
      .help = "Which controllers look: \"all\", so many of them, or those of an array of names."},
+    TEXT("checks.*.observers", OBSERVERS, 8, .flags = CONF_IN_DEFAULTS, .fallback = "\"none\"",
+         .help = "How many of the observers look, too: \"none\", \"all\" or a number. Each of them "
+                 "runs the check."),
     BOOL("checks.*.confirm", .flags = CONF_IN_DEFAULTS, .fallback = "true",
          .help = "Whether all controllers look at once when one of them doubts what is agreed, and "
                  "their answers together make up fall and rise."),
@@ -347,6 +350,7 @@ const char *conf_type_text(enum conf_type type)
         [CONF_TYPE_CANARY] = "\"gateway\", an IP address or a \"host:port\"",
         [CONF_TYPE_AGREE] = "\"majority\", \"all\", \"any\" or a number",
         [CONF_TYPE_VANTAGE] = "\"all\", a number or an array [ ] of names",
+        [CONF_TYPE_OBSERVERS] = "\"none\", \"all\" or a number",
         [CONF_TYPE_STATUS] = "a status or range such as \"200-399\"",
         [CONF_TYPE_WORD] = "a text",
         [CONF_TYPE_ARRAY] = "an array [ ]",

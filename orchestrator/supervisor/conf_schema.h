@@ -25,14 +25,14 @@ enum conf_type {
     CONF_TYPE_LISTEN,    /* IP address:port */
     CONF_TYPE_ADDRESS,   /* IP address of a VIP */
     CONF_TYPE_INTERFACE, /* of the network */
-    CONF_TYPE_STATUS,
+    CONF_TYPE_STATUS,    /* "200" or "200-399" */
     CONF_TYPE_CANARY,
     CONF_TYPE_AGREE,
-    CONF_TYPE_VANTAGE,
-    /* a text, or an array of names */ /* "200" or "200-399" */
-    CONF_TYPE_WORD,                    /* of a command */
-    CONF_TYPE_ARRAY,                   /* of `element`s */
-    CONF_TYPE_ACTION,                  /* a command, or a group of command and timeout */
+    CONF_TYPE_VANTAGE, /* a text, or an array of names */
+    CONF_TYPE_OBSERVERS,
+    CONF_TYPE_WORD,   /* of a command */
+    CONF_TYPE_ARRAY,  /* of `element`s */
+    CONF_TYPE_ACTION, /* a command, or a group of command and timeout */
 };
 
 enum {

@@ -2,6 +2,7 @@
  * this machine, limits, and that a dump loads again to the same. Texts of errors are in
  * test_conf_corpus.c. */
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/limits.h"
 #include "tests/unit/conf_fixture.h"
 
 #define NODES                                                                          \
@@ -154,6 +155,27 @@ START_TEST(settings_come_from_the_object_then_defaults_then_schema)
     ck_assert_uint_eq(p->vips[1]->lease_ms, 60000);
     ck_assert_uint_eq(p->vips[1]->service, 0);
     ck_assert_uint_eq(p->services[1]->moves_max, 2);
+}
+END_TEST
+
+START_TEST(observers_are_none_all_or_a_number)
+{
+    conf_test_must_load_text(&t, NODES
+                             "checks : { c : { type = \"tcp\"; port = 80; };\n"
+                             "  d : { type = \"tcp\"; port = 80; observers = 12; };\n"
+                             "  e : { type = \"tcp\"; port = 80; observers = \"512\"; };\n"
+                             "  f : { type = \"tcp\"; port = 80; observers = \"none\"; }; };\n"
+                             "defaults : { check : { observers = \"all\"; }; };\n"
+                             "services : { s : { members = ( { node = \"a\"; } );\n"
+                             "  checks = [ \"c\", \"d\", \"e\", \"f\" ]; }; };\n");
+    ck_assert_uint_eq(find("s/a/c")->observers, OBSERVERS_MAX);
+    ck_assert_uint_eq(find("s/a/d")->observers, 12);
+    ck_assert_uint_eq(find("s/a/e")->observers, OBSERVERS_MAX);
+    ck_assert_uint_eq(find("s/a/f")->observers, 0);
+    conf_test_close(&t);
+    conf_test_init(&t);
+    load_checks();
+    ck_assert_uint_eq(find("one/a/page")->observers, 0); /* unless they are asked for */
 }
 END_TEST
 
@@ -378,6 +400,7 @@ int main(void)
     tcase_add_test(tcase, policy_has_every_check_of_every_target_in_order);
     tcase_add_test(tcase, macros_are_expanded_within_their_word);
     tcase_add_test(tcase, settings_come_from_the_object_then_defaults_then_schema);
+    tcase_add_test(tcase, observers_are_none_all_or_a_number);
     tcase_add_test(tcase, actions_are_words_as_they_stand);
     tcase_add_test(tcase, local_settings_are_local);
     tcase_add_test(tcase, local_settings_do_not_change_the_policy);

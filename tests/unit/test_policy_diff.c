@@ -95,6 +95,10 @@ START_TEST(test_settings_of_every_kind_of_object)
     ck_assert_str_eq(DIFF("interval = \"5s\"", "interval = \"1s\"; fall = 2"),
                      "changed checks.http interval: \"5s\" -> \"1s\"\n"
                      "changed checks.http fall: 3 -> 2\n");
+    ck_assert_str_eq(DIFF("port = 25", "port = 25; observers = 12"),
+                     "changed checks.port observers: \"none\" -> 12\n");
+    ck_assert_str_eq(DIFF("port = 25", "port = 25; observers = 512"),
+                     "changed checks.port observers: \"none\" -> \"all\"\n");
     ck_assert_str_eq(DIFF("interface = \"eth0\"", "interface = \"eth1\""),
                      "changed vips.front interface: \"eth0\" -> \"eth1\"\n");
     ck_assert_str_eq(DIFF("\"10.0.0.1\"", "\"10.0.0.1\"; parents = [ \"n2\" ]"),
@@ -253,8 +257,8 @@ START_TEST(test_all_settings_are_those_of_the_file)
         "\"10.0.0.9\"; ssh : { user = \"u\"; port = 23; connect_timeout = \"9s\"; }",
         "interval = \"5s\"",
         "interval = \"9s\"; timeout = \"9s\"; retry = \"900ms\"; fall = 9; rise = 9; failover = "
-        "false; slow = \"1s\"; agree = 2; vantage = [ \"c1\", \"c2\" ]; confirm = false; stagger = "
-        "false; vhost = "
+        "false; slow = \"1s\"; agree = 2; vantage = [ \"c1\", \"c2\" ]; observers = 7; confirm = "
+        "false; stagger = false; vhost = "
         "\"h\"; status = \"201\"; body = \"b\"; tls_verify = false; tls_ca = "
         "\"/ca\"; tls_warning_days = 99; tls_critical_days = 98; keepalive = true",
         "port = 25",
