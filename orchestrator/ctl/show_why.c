@@ -101,6 +101,15 @@ static int why_service(const struct ctl *ctl, const char *name)
 
 /* ---------------------------------------------------------------- a check, a controller */
 
+static void print_census(const json_t *check, const char *before)
+{
+    const json_t *census = json_object_get(check, "census");
+    if (!json_is_object(census))
+        return;
+    printf("%s", before);
+    print_text(json_text(census, "text"));
+}
+
 static void why_check(const struct ctl *ctl, const json_t *check)
 {
     size_t i;
@@ -128,6 +137,7 @@ static void why_check(const struct ctl *ctl, const json_t *check)
             printf(" (%s)", cause);
         puts(json_flag(opinion, "counts") ? "" : ", does not count");
     }
+    print_census(check, "   observers: ");
 }
 
 static void why_controller(const json_t *controller)
@@ -156,6 +166,7 @@ static void print_checks(const struct ctl *ctl, const json_t *status, const char
         out_state(ctl, json_text(check, "state"));
         printf(": ");
         print_text(json_text(check, "output"));
+        print_census(check, "      observers: ");
     }
 }
 

@@ -117,6 +117,23 @@ static void write_opinions(struct jsonw *w, const struct view *view, int32_t che
     jsonw_array_end(w);
 }
 
+/* What the observers say of it, by their newest answers; nothing if none look. */
+static void write_census(struct jsonw *w, const struct census *census)
+{
+    char text[LINE_SIZE];
+    if (census->seers == 0)
+        return;
+    core_census_text(census, text);
+    jsonw_object(w, "census");
+    jsonw_int(w, "seers", census->seers);
+    for (enum state s = STATE_OK; s <= STATE_CRITICAL; s++)
+        jsonw_int(w, state_name(s), census->newest[s]);
+    jsonw_int(w, "silent", census->silent);
+    jsonw_int(w, "doubters", census->doubters);
+    jsonw_text(w, "text", text);
+    jsonw_object_end(w);
+}
+
 /* ---------------------------------------------------------------- services */
 
 static void write_vips(struct jsonw *w, const struct view *view, int32_t service)
@@ -247,6 +264,7 @@ static void write_check(struct jsonw *w, const struct view *view, int32_t i)
     core_diagnose_check(view->core, i, &diagnosis);
     write_diagnosis(w, &diagnosis);
     write_opinions(w, view, i);
+    write_census(w, &check->census);
     jsonw_object_end(w);
 }
 

@@ -52,6 +52,21 @@ void metric_check_code(struct page *page)
     }
 }
 
+void metric_observers(struct page *page)
+{
+    for (int32_t i = 0; i < core_check_count(page->view->core); i++) {
+        const struct check *check = core_check(page->view->core, i);
+        const struct census *census = &check->census;
+        uint32_t left = census->seers;
+        for (enum state s = STATE_OK; s <= STATE_UNKNOWN && census->seers > 0; s++) {
+            uint32_t some = s == STATE_UNKNOWN ? left : census->newest[s];
+            left -= some < left ? some : left;
+            metrics_sample(page, &(struct labels){{"check", "state"}, {check->id, state_name(s)}},
+                           some);
+        }
+    }
+}
+
 /* One sample from the latest observation of each check that has one. */
 #define WRITE_RESULTS(function, expression)                                                  \
     void function(struct page *page)                                                         \

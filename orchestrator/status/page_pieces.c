@@ -308,6 +308,15 @@ static void check_numbers(const struct observed *result, struct buf *out)
         html_format(out, "%lld ms", (long long)((result->duration_us + 999) / 1000));
 }
 
+/* Behind what this controller was answered. */
+static void observed_by_others(const struct census *census, struct buf *out)
+{
+    char text[LINE_SIZE];
+    core_census_text(census, text);
+    if (text[0] != '\0')
+        html_format(out, " <span class=\"dim\">observers: %s</span>", text);
+}
+
 void piece_check(const struct view *view, int32_t i, struct buf *out)
 {
     const struct check *check = core_check(view->core, i);
@@ -329,6 +338,7 @@ void piece_check(const struct view *view, int32_t i, struct buf *out)
         html_format(out, "<span class=\"output\">%s%s</span>", result.output,
                     result.is_truncated ? " \xe2\x80\xa6" : "");
     }
+    observed_by_others(&check->census, out);
     cell_end(out);
     time_cell(view, out, "Since", view_wall_ms(view, check->since_ms));
     cell_begin(out, "Took");

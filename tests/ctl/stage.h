@@ -11,6 +11,7 @@
  * of 127.0.0.1 (written to ready_fd as "PORT PID\n" when it serves), and carry out commands, one a
  * line, each answered on ready_fd by "done\n":
  *   opinion CHECK STATE TEXT   the verdict of a check (by id; 0-3)
+ *   census CHECK STATE         200 observers say so of it
  *   result CHECK STATE TEXT    its latest observation in the results table
  *   reach NODE 0|1 TEXT        channel NODE 0|1 TEXT
  *   work on|off                orders are carried out at once, or not at all

@@ -58,6 +58,50 @@ static void give_opinion(struct stage *s, const char *id, int state, const char 
     stage_apply(s, &fact);
 }
 
+/* All controllers know the rules that it takes; this one's opinions are told again afterwards. */
+static void follow_rules(struct stage *s)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Board board = EPHOR__BOARD__INIT;
+    Ephor__Seat seat = EPHOR__SEAT__INIT, *seats[] = {&seat};
+    Ephor__Presence presence = EPHOR__PRESENCE__INIT;
+    seat.seat = presence.controller = 1;
+    seat.name = (char *)(uintptr_t) "stage";
+    seat.looks = seat.votes = presence.there = true;
+    presence.rules = core_rules_max;
+    board.seats = seats;
+    board.n_seats = 1;
+    fact.body_case = EPHOR__FACT__BODY_BOARD;
+    fact.board = &board;
+    stage_apply(s, &fact);
+    fact.body_case = EPHOR__FACT__BODY_PRESENCE;
+    fact.presence = &presence;
+    stage_apply(s, &fact);
+}
+
+/* Of 200 observers all are sure of this state. */
+static void give_census(struct stage *s, const char *id, int state)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Census census = EPHOR__CENSUS__INIT;
+    Ephor__CensusCheck counted = EPHOR__CENSUS_CHECK__INIT, *checks[] = {&counted};
+    uint32_t votes[4] = {0}, answers[4] = {0};
+    votes[state] = 200;
+    answers[state] = 200 * SETTLED;
+    counted.check = find_check(id);
+    counted.seers = 200;
+    counted.n_votes = counted.n_newest = counted.n_answers = 3;
+    counted.votes = counted.newest = votes;
+    counted.answers = answers;
+    census.policy_index = s->machine.policy_index;
+    census.checks = checks;
+    census.n_checks = 1;
+    follow_rules(s);
+    fact.body_case = EPHOR__FACT__BODY_CENSUS;
+    fact.census = &census;
+    stage_apply(s, &fact);
+}
+
 static void give_result(struct stage *s, const char *id, int state, const char *text)
 {
     struct result result = {.policy_index = s->machine.policy_index,
@@ -155,6 +199,8 @@ void stage_carry_out(struct stage *s, const char *verb, const char *a, const cha
 {
     if (strcmp(verb, "opinion") == 0)
         give_opinion(s, a, read_number(b), text);
+    else if (strcmp(verb, "census") == 0)
+        give_census(s, a, read_number(b));
     else if (strcmp(verb, "result") == 0)
         give_result(s, a, read_number(b), text);
     else if (strcmp(verb, "reach") == 0)

@@ -83,6 +83,7 @@ const Ephor__Policy *stage_policy(void)
     fill_services();
     fill_check(0, "web/n1/http", "http", EPHOR__SCOPE__MEMBER, 0);
     fill_check(1, "web/n2/http", "http", EPHOR__SCOPE__MEMBER, 1);
+    checks[1].observers = 200;
     fill_check(2, "batch/n2/<b>queue</b>", "queue", EPHOR__SCOPE__MEMBER, 2);
     fill_check(3, "batch/n3/<b>queue</b>", "queue", EPHOR__SCOPE__MEMBER, 3);
     fill_check(4, "node/n1/ping", "ping", EPHOR__SCOPE__NODE, 0);

@@ -207,6 +207,12 @@ await 'later it broke'
 kill "$follower"
 wait "$follower" 2>/dev/null
 
+# Observers.
+play 'census web/n2/http 2'
+run 0 'observers: 200 of 200 say critical' why web/n2/http
+run 0 '"critical": 200' why web/n2/http --json
+run 0 'observers: 200 of 200 say critical' why web
+
 # The metrics page.
 if command -v promtool >/dev/null && command -v curl >/dev/null; then
     play 'result web/n1/http 0 fine'

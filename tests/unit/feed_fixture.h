@@ -127,6 +127,58 @@ static inline void play_opinion(struct play *play, uint32_t check, int state, co
     play_fact(play, &fact);
 }
 
+/* Of 200 observers so many say so of the check, and the others that all is well. */
+static inline void play_census(struct play *play, uint32_t check, uint32_t critical)
+{
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Census census = EPHOR__CENSUS__INIT;
+    Ephor__CensusCheck counted = EPHOR__CENSUS_CHECK__INIT, *checks[] = {&counted};
+    uint32_t votes[] = {190 - critical, 1, critical}, answers[] = {60000, 1000, 60000};
+    counted.check = check;
+    counted.seers = 200;
+    counted.silent = 2;
+    counted.n_votes = counted.n_newest = counted.n_answers = 3;
+    counted.votes = counted.newest = votes;
+    counted.answers = answers;
+    census.policy_index = play->feed.machine.policy_index;
+    census.checks = checks;
+    census.n_checks = 1;
+    fact.body_case = EPHOR__FACT__BODY_CENSUS;
+    fact.census = &census;
+    play_fact(play, &fact);
+}
+
+/* A second controller has come forward, a third one has not. */
+static inline void play_board(struct play *play)
+{
+    static const char *const names[] = {"c1", "c2", "c3"};
+    Ephor__Fact fact = EPHOR__FACT__INIT;
+    Ephor__Board board = EPHOR__BOARD__INIT;
+    Ephor__Seat seats[3], *list[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        ephor__seat__init(list[i] = &seats[i]);
+        seats[i].seat = i + 1;
+        seats[i].name = (char *)(uintptr_t)names[i];
+        seats[i].looks = seats[i].votes = true;
+    }
+    board.seats = list;
+    board.n_seats = 3;
+    fact.body_case = EPHOR__FACT__BODY_BOARD;
+    fact.board = &board;
+    play_fact(play, &fact);
+    for (uint32_t i = 1; i <= 3; i++) {
+        Ephor__Presence presence = EPHOR__PRESENCE__INIT;
+        presence.controller = i;
+        presence.there = i < 3;
+        presence.run = 1;
+        fact.body_case = EPHOR__FACT__BODY_PRESENCE;
+        fact.presence = &presence;
+        play_fact(play, &fact);
+    }
+    for (uint32_t i = 0; i < 6; i++)
+        play_opinion(play, i, STATE_OK, "fine");
+}
+
 static inline void play_reach(struct play *play, const char *node, bool up, const char *text)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;

@@ -54,6 +54,27 @@ static void check_form(const struct buf *out)
     }
 }
 
+START_TEST(observers_are_counted_where_some_look)
+{
+    struct play play;
+    struct buf out;
+    play_open_well(&play);
+    metrics_of(&play, &out);
+    ck_assert_ptr_null(strstr(buf_string(&out), "ephor_check_observers{"));
+    buf_close(&out);
+    play.feed.machine.core->rules = 3;
+    play_census(&play, 1, 3);
+    metrics_of(&play, &out);
+    has_line(&out, "ephor_check_observers{check=\"web/n2/http\",state=\"ok\"} 187");
+    has_line(&out, "ephor_check_observers{check=\"web/n2/http\",state=\"warning\"} 1");
+    has_line(&out, "ephor_check_observers{check=\"web/n2/http\",state=\"critical\"} 3");
+    has_line(&out, "ephor_check_observers{check=\"web/n2/http\",state=\"unknown\"} 9");
+    ck_assert_ptr_null(strstr(buf_string(&out), "ephor_check_observers{check=\"web/n1"));
+    buf_close(&out);
+    feed_close(&play.feed);
+}
+END_TEST
+
 START_TEST(the_form_is_right)
 {
     struct play play;
@@ -169,6 +190,7 @@ int main(void)
 {
     Suite *suite = suite_create("metrics");
     TCase *tcase = tcase_create("metrics");
+    tcase_add_test(tcase, observers_are_counted_where_some_look);
     tcase_add_test(tcase, the_form_is_right);
     tcase_add_test(tcase, certificates_end);
     tcase_add_test(tcase, nothing_is_known_at_first);

@@ -362,37 +362,6 @@ START_TEST(facts_that_are_known_are_left_out)
 }
 END_TEST
 
-/* A second controller has come forward, a third one has not. */
-static void play_board(struct play *play)
-{
-    static const char *const names[] = {"c1", "c2", "c3"};
-    Ephor__Fact fact = EPHOR__FACT__INIT;
-    Ephor__Board board = EPHOR__BOARD__INIT;
-    Ephor__Seat seats[3], *list[3];
-    for (uint32_t i = 0; i < 3; i++) {
-        ephor__seat__init(list[i] = &seats[i]);
-        seats[i].seat = i + 1;
-        seats[i].name = (char *)(uintptr_t)names[i];
-        seats[i].looks = seats[i].votes = true;
-    }
-    board.seats = list;
-    board.n_seats = 3;
-    fact.body_case = EPHOR__FACT__BODY_BOARD;
-    fact.board = &board;
-    play_fact(play, &fact);
-    for (uint32_t i = 1; i <= 3; i++) {
-        Ephor__Presence presence = EPHOR__PRESENCE__INIT;
-        presence.controller = i;
-        presence.there = i < 3;
-        presence.run = 1;
-        fact.body_case = EPHOR__FACT__BODY_PRESENCE;
-        fact.presence = &presence;
-        play_fact(play, &fact);
-    }
-    for (uint32_t i = 0; i < 6; i++)
-        play_opinion(play, i, STATE_OK, "fine");
-}
-
 static const char *kind_at(const json_t *json, const char *list, size_t i, const char *key)
 {
     const json_t *thing = json_array_get(json_object_get(json, list), i);
@@ -443,6 +412,50 @@ START_TEST(the_word_is_in_every_view)
     ck_assert_str_eq(kind_at(json, "controllers", 0, "kind"), "controller ill");
     ck_assert_str_eq(kind_at(json, "controllers", 0, "evidence"), "disk: no space left on /var");
     json_decref(json);
+    feed_close(&play.feed);
+}
+END_TEST
+
+START_TEST(what_observers_say_is_in_every_view)
+{
+    static const char words[] =
+        "100 of 200 say critical, 1 warning, 90 ok, 2 have not looked yet, 7 "
+        "cannot tell";
+    struct play play;
+    struct view view;
+    struct buf out;
+    play_open_well(&play);
+    play.feed.machine.core->rules = 3;
+    json_t *json = status_of(&play);
+    ck_assert_str_eq(text_at(json, "checks", 1, "state"), "ok");
+    json_decref(json);
+    play_census(&play, 1, 100);
+    json = status_of(&play);
+    ck_assert_str_eq(text_at(json, "checks", 1, "state"), "critical");
+    const json_t *check = json_array_get(json_object_get(json, "checks"), 1);
+    const json_t *census = json_object_get(check, "census");
+    json_t *wanted = json_pack("{sisisisisisiss}", "seers", 200, "ok", 90, "warning", 1, "critical",
+                               100, "silent", 2, "doubters", 0, "text", words);
+    ck_assert(json_equal(census, wanted));
+    check = json_array_get(json_object_get(json, "checks"), 0);
+    ck_assert_ptr_null(json_object_get(check, "census")); /* nobody else looks there */
+    ck_assert_ptr_nonnull(strstr(kind_at(json, "checks", 1, "evidence"), words));
+    json_decref(wanted);
+    json_decref(json);
+    check_pages(&play);
+    view_open(&view, &play);
+    buf_init(&out, 1 << 20);
+    page_service(&view, 0, &assets, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, ">Observers<"));
+    ck_assert_ptr_nonnull(strstr(out.data, words));
+    buf_clear(&out);
+    page_service(&view, 1, &assets, &out); /* at whose checks none look */
+    ck_assert_ptr_null(strstr(out.data, ">Observers<"));
+    buf_clear(&out);
+    piece_check(&view, 1, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, words));
+    buf_close(&out);
+    view_close(&view);
     feed_close(&play.feed);
 }
 END_TEST
@@ -563,6 +576,7 @@ int main(void)
     tcase_add_test(tcase, facts_that_are_known_are_left_out);
     tcase_add_test(tcase, pieces_are_elements_with_their_id);
     tcase_add_test(tcase, the_word_is_in_every_view);
+    tcase_add_test(tcase, what_observers_say_is_in_every_view);
     tcase_add_test(tcase, the_days_of_certificates_are_told);
     tcase_add_test(tcase, the_end_of_a_certificate_is_a_problem);
     suite_add_tcase(suite, tcase);
