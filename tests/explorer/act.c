@@ -65,6 +65,36 @@ void act_opinion(struct system sys, uint32_t controller, uint32_t check, enum st
     feed(sys, &fact, effects);
 }
 
+static const struct census_change crowds[CROWD_COUNT] = {
+    [CROWD_SILENT] = {.seers = 2, .silent = 2},
+    [CROWD_OK] = {.seers = 2, .votes = {2}, .newest = {2}, .answers = {2 * SETTLED}},
+    [CROWD_DOUBT] =
+        {.seers = 2, .doubters = 2, .votes = {2}, .newest = {0, 0, 2}, .answers = {0, 0, 2}},
+    [CROWD_CRITICAL] = {.seers = 2,
+                        .votes = {0, 0, 2},
+                        .newest = {0, 0, 2},
+                        .answers = {0, 0, 2 * SETTLED}},
+};
+
+void act_census(struct system sys, uint32_t check, enum crowd crowd, struct effects *effects)
+{
+    struct census_change change = crowds[crowd];
+    struct fact fact = fact_of(sys, FACT_CENSUS);
+    change.check = check;
+    fact.census.policy_index = sys.core->policy_index;
+    fact.census.changes = &change;
+    fact.census.count = 1;
+    feed(sys, &fact, effects);
+}
+
+bool act_is_said(const struct core *core, uint32_t check, enum crowd crowd)
+{
+    const struct census *census = &core_check(core, (int32_t)check)->census;
+    const struct census_change *said = &crowds[crowd];
+    return census->seers == said->seers && census->silent == said->silent &&
+           census->votes[STATE_OK] == said->votes[STATE_OK] && census->doubters == said->doubters;
+}
+
 void act_reach(struct system sys, int32_t node, bool is_up, struct effects *effects)
 {
     struct fact fact = fact_of(sys, FACT_REACH);
@@ -224,6 +254,9 @@ void act_do(struct system sys, const struct plan *plan, struct action action,
     case ACT_OPINION:
         act_opinion(sys, action.b + 1U, action.a, (enum state)action.c, effects);
         break;
+    case ACT_CENSUS:
+        act_census(sys, action.a, (enum crowd)action.c, effects);
+        break;
     case ACT_REACH:
         act_reach(sys, action.a, !is_cut, effects);
         break;
@@ -298,6 +331,7 @@ void act_tell(struct system sys, struct action action, char *text, size_t size)
                                         "time goes on to the next deadline",
                                         "a long time passes",
                                         "opinion",
+                                        "census",
                                         "the actor tells whether it reaches",
                                         "the network to it is cut, or mended:",
                                         "pause, or resume",
@@ -315,12 +349,16 @@ void act_tell(struct system sys, struct action action, char *text, size_t size)
                                         "outcome delivered",
                                         "outcome delivered, to come again",
                                         "the actor restarts"};
+    static const char *const says[CROWD_COUNT] = {"do not look at", "have not seen yet", "find OK",
+                                                  "begin to doubt", "find CRITICAL"};
     const char *what = words[action.act];
     if (action.act >= ACT_CARRY && action.act <= ACT_END && action.act != ACT_ARRIVE)
         tell_order(sys, action, what, text, size);
     else if (action.act == ACT_OPINION)
         text_format(text, size, "controller %d finds web on n%d %s", action.b + 1, action.a + 1,
                     state_name((enum state)action.c));
+    else if (action.act == ACT_CENSUS)
+        text_format(text, size, "the observers %s web on n%d", says[action.c], action.a + 1);
     else if (action.act == ACT_DELIVER || action.act == ACT_REPEAT)
         text_format(text, size, "%s: %s order %llu on n%d: %s", what,
                     order_kind_name((enum order_kind)sys.world->notes[action.a].kind),

@@ -262,7 +262,19 @@ static const char *explore(const struct plan *plan)
 
 #define TWO .nodes = 2, .controllers = 1
 static const struct plan plans[] = {
-    {.name = "1 address, from nothing", TWO, .vips = 1, .accidents = 2, .may = MAY_EVERYTHING},
+    {.name = "observers, from nothing", TWO, .vips = 1, .accidents = 2, .may = MAY_COUNT},
+    {.name = "observers",
+     TWO,
+     .vips = 1,
+     .accidents = 4,
+     .is_settled = true,
+     .can_restart = true,
+     .may = MAY_LEAD | MAY_DOUBT | MAY_COUNT},
+    {.name = "1 address, from nothing",
+     TWO,
+     .vips = 1,
+     .accidents = 2,
+     .may = MAY_EVERYTHING - MAY_COUNT},
     {.name = "1 address, restarts, failback",
      TWO,
      .vips = 1,

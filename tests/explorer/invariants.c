@@ -211,10 +211,10 @@ static void check_settled(struct system now, const struct plan *plan, uint8_t *s
 
 /* ---------------------------------------------------------------- automatic actions */
 
-/* More than half of those who see the check find it CRITICAL. */
-static bool is_agreed_critical(const struct core *core, int32_t check)
+/* More than half of those who see the check find it CRITICAL; observers by these votes. */
+static bool is_majority_critical(const struct core *core, int32_t check, const uint16_t votes[3])
 {
-    int32_t critical = 0, others = 0;
+    int32_t critical = votes[STATE_CRITICAL], others = votes[STATE_OK] + votes[STATE_WARNING];
     for (int32_t c = 0; c < CONTROLLERS_MAX; c++) {
         const struct opinion *opinion = &core_check(core, check)->opinions[c];
         if (!opinion->is_known || core->controllers[c].is_blind)
@@ -225,6 +225,14 @@ static bool is_agreed_critical(const struct core *core, int32_t check)
             others++;
     }
     return critical > others;
+}
+
+/* By what they think, or by what they were answered last. */
+static bool is_agreed_critical(const struct core *core, int32_t check)
+{
+    const struct census *census = &core_check(core, check)->census;
+    return is_majority_critical(core, check, census->votes) ||
+           is_majority_critical(core, check, census->newest);
 }
 
 static void check_quorum(struct system before, struct system now, struct violation *violation)
@@ -306,6 +314,9 @@ static void look(struct system sys, const struct plan *plan, struct effects *eff
             if (!opinion->is_known || opinion->state != (uint8_t)state)
                 act_opinion(sys, (uint32_t)c + 1, (uint32_t)n, state, effects);
         }
+        enum crowd crowd = works ? CROWD_OK : CROWD_CRITICAL;
+        if ((plan->may & MAY_COUNT) && !act_is_said(sys.core, (uint32_t)n, crowd))
+            act_census(sys, (uint32_t)n, crowd, effects);
     }
 }
 

@@ -32,7 +32,7 @@ explorer_LDADD = libexplorer.a libbase.a
 # if the explorer finds the invariant violated that the mistake breaks. The object with the mistake
 # takes the place of the library's.
 EXPLORER_PLANTED = planted_grant planted_unreachable planted_budget planted_older planted_settle \
-	planted_stale planted_unknown
+	planted_stale planted_unknown planted_unheard planted_again
 check_PROGRAMS += $(EXPLORER_PLANTED)
 TESTS += $(EXPLORER_PLANTED)
 EXTRA_DIST += tests/explorer/plant.sh
@@ -105,5 +105,23 @@ planted_unknown_LDADD = libexplorer.a libbase.a
 tests/explorer/planted_unknown.c: orchestrator/core/decide.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(plant) decide.c 's/if (active->state == STATE_UNKNOWN)/if (false)/' \
 	  's/if (active->state != STATE_CRITICAL)/if (active->state == STATE_OK)/'
+
+# What observers say is kept, and nothing follows from it.
+planted_unheard_SOURCES = tests/explorer/explorer.c
+nodist_planted_unheard_SOURCES = tests/explorer/planted_unheard.c
+planted_unheard_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
+planted_unheard_CFLAGS = $(EXPLORER_CFLAGS)
+planted_unheard_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_unheard.c: orchestrator/core/headcount.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) headcount.c 's/verdict_on_opinion(core, .*/(void)0;/'
+
+# A verdict is another one when it is worked out again.
+planted_again_SOURCES = tests/explorer/explorer.c
+nodist_planted_again_SOURCES = tests/explorer/planted_again.c
+planted_again_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"RESUME"'
+planted_again_CFLAGS = $(EXPLORER_CFLAGS)
+planted_again_LDADD = libexplorer.a libbase.a
+tests/explorer/planted_again.c: orchestrator/core/verdict.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) verdict.c 's/core->rules >= RULES_SETTLE/core->rules > core_rules_max/'
 
 CLEANFILES += tests/explorer/planted_*.c

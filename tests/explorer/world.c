@@ -58,6 +58,7 @@ void world_init(struct system sys, const struct plan *plan, struct effects *effe
     struct core_shape shape = shape_of(plan);
     struct core *core = core_init(sys.core, &shape);
     memset(sys.world, 0, sizeof(*sys.world));
+    core->rules = plan->may & MAY_COUNT ? core_rules_max : 1;
     fill_service(core_service(core, 0), plan);
     for (int32_t i = 0; i < plan->nodes; i++) {
         struct member *m = core_member(core, i);
@@ -69,6 +70,8 @@ void world_init(struct system sys, const struct plan *plan, struct effects *effe
         text_copy(check->name, NAME_SIZE, "c");
         check->failover = true;
         check->target = i;
+        check->fall = check->rise = plan->may & MAY_COUNT ? 2 : 0;
+        check->observers = plan->may & MAY_COUNT ? 2 : 0;
     }
     for (int32_t i = 0; i < plan->vips; i++) {
         struct vip *vip = core_vip(core, i);
@@ -147,6 +150,18 @@ static void add_opinions(struct menu *menu, const struct core *core, const struc
     }
 }
 
+static void add_crowds(struct menu *menu, const struct core *core, int32_t check)
+{
+    for (enum crowd crowd = CROWD_AWAY; crowd < CROWD_COUNT; crowd++) {
+        if (act_is_said(core, (uint32_t)check, crowd))
+            continue;
+        if (crowd == CROWD_OK)
+            add(menu, ACT_CENSUS, check, 0, crowd);
+        else
+            add_accident(menu, ACT_CENSUS, check, 0, crowd);
+    }
+}
+
 /* The outcome of this order is under way already; once more would be a repeat. */
 static bool is_told(const struct world *world, const struct order *o)
 {
@@ -178,6 +193,8 @@ static void add_facts(struct menu *menu, struct system sys, const struct plan *p
     add_toggle(menu, is_idle(sys), is_due ? ACT_TICK : ACT_LATER, 0);
     for (int32_t i = 0; i < plan->nodes; i++) {
         add_opinions(menu, core, plan, i);
+        if (plan->may & MAY_COUNT)
+            add_crowds(menu, core, i);
         if (core_node(core, i)->reach != (sys.world->is_cut[i] ? REACH_DOWN : REACH_UP))
             add(menu, ACT_REACH, i, 0, 0);
         if (plan->may & MAY_CUT)

@@ -34,7 +34,8 @@ enum {
     MAY_LAG = 256,     /* leaders lag and only watch */
     MAY_DOUBT = 512,   /* opinions of UNKNOWN beside OK and CRITICAL */
     MAY_LOSE = 1024,   /* an address is removed from its holder by hand */
-    MAY_EVERYTHING = 2047
+    MAY_COUNT = 2048,  /* observers look, too */
+    MAY_EVERYTHING = 4095
 };
 
 struct plan {
@@ -82,6 +83,7 @@ enum act {
     ACT_TICK,     /* time goes on to the core's next deadline */
     ACT_LATER,    /* a long time passes while nothing is due */
     ACT_OPINION,  /* a: check, b: controller - 1, c: state */
+    ACT_CENSUS,   /* a: check, c: what the observers say */
     ACT_REACH,    /* a: node; the actor tells what it knows about reaching it */
     ACT_CUT,      /* a: node; toggles */
     ACT_PAUSE,    /* toggles */
@@ -104,6 +106,15 @@ enum act {
 struct action {
     uint8_t act, a, b, c;
     bool is_accident;
+};
+
+enum crowd { /* what two observers say of a check */
+             CROWD_AWAY,
+             CROWD_SILENT,
+             CROWD_OK,
+             CROWD_DOUBT, /* OK, and CRITICAL by one answer each */
+             CROWD_CRITICAL,
+             CROWD_COUNT
 };
 
 enum { ACTIONS_MAX = 96, ORDERS_MAX = 8 };
@@ -139,6 +150,8 @@ void act_do(struct system sys, const struct plan *plan, struct action action,
 void act_tick(struct system sys, int64_t at_ms, struct effects *effects);
 void act_opinion(struct system sys, uint32_t controller, uint32_t check, enum state state,
                  struct effects *effects);
+void act_census(struct system sys, uint32_t check, enum crowd crowd, struct effects *effects);
+bool act_is_said(const struct core *core, uint32_t check, enum crowd crowd); /* already */
 void act_reach(struct system sys, int32_t node, bool is_up, struct effects *effects);
 void act_request(struct system sys, enum verb verb, int32_t node, struct effects *effects);
 void act_calm(struct system sys, bool is_calm, struct effects *effects);
