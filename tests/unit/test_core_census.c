@@ -122,7 +122,7 @@ START_TEST(test_who_cannot_see_is_a_vantage_point_and_has_no_voice)
     ck_assert_int_eq(verdict(), STATE_UNKNOWN);
     census((struct crowd){.seers = 50, .critical = 1});
     ck_assert_int_eq(verdict(), STATE_CRITICAL);
-    census((struct crowd){.seers = 0}); /* nobody looks any more: as if nobody ever had */
+    census((struct crowd){.seers = 0, .ok = 9}); /* nobody looks any more: as if nobody ever had */
     ck_assert_int_eq(verdict(), STATE_CRITICAL);
     bench_say(&b, 1, 0, STATE_OK);
     ck_assert_int_eq(verdict(), STATE_OK);
@@ -199,6 +199,19 @@ START_TEST(test_a_doubt_of_few_is_withdrawn)
 }
 END_TEST
 
+START_TEST(test_doubts_of_observers_alone_need_as_many_answers)
+{
+    gather("VVV");
+    check_of(0)->fall = 9;
+    census((struct crowd){
+        .seers = 8, .critical = 8, .doubters = 8, .answers = 8, .thought = STATE_OK});
+    ck_assert_int_eq(verdict(), STATE_OK); /* eight of eleven, and what they think is another */
+    census((struct crowd){
+        .seers = 8, .critical = 8, .doubters = 8, .answers = 9, .thought = STATE_OK});
+    ck_assert_int_eq(verdict(), STATE_CRITICAL);
+}
+END_TEST
+
 /* How many answers it takes hangs on what was agreed before: nothing, here. */
 static enum state verdict_of_a_first_doubt(uint32_t rules)
 {
@@ -264,7 +277,10 @@ START_TEST(test_of_another_policy_or_no_check)
     gather("VVV");
     tell_of_policy(b.core->policy_index - 1, 0);
     check_ignored("of another policy");
-    tell_of_policy(b.core->policy_index, 2);
+    b.core->shape.checks = 1; /* as if there were one only, so that nothing else says no */
+    tell_of_policy(b.core->policy_index, 1);
+    b.core->shape.checks = 2;
+    ck_assert_uint_eq(check_of(1)->census.seers, 0);
     check_ignored(NULL);
     tell_of_policy(b.core->policy_index, UINT32_MAX);
     check_ignored(NULL);
@@ -451,6 +467,7 @@ int main(void)
     tcase_add_test(t, test_what_is_well_stays_so_until_they_have_looked);
     tcase_add_test(t, test_observers_alone_make_it_known);
     tcase_add_test(t, test_doubts_of_all_add_up);
+    tcase_add_test(t, test_doubts_of_observers_alone_need_as_many_answers);
     tcase_add_test(t, test_a_doubt_of_few_is_withdrawn);
     tcase_add_test(t, test_a_verdict_stays_when_it_is_worked_out_again);
     tcase_add_test(t, test_under_older_rules_it_may_not);
