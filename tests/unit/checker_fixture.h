@@ -247,6 +247,7 @@ static void fill_check(Ephor__Check *check, char **argv, const struct made *made
     check->id = (char *)(uintptr_t)made->id;
     check->name = check->id;
     check->interval_ms = made->interval_ms;
+    check->observers = made->interval_ms / 10000; /* which asks nothing else */
     check->timeout_ms = 5000;
     check->retry_ms = t.retry_ms == 0 ? 50 : t.retry_ms;
     check->confirm = true;
