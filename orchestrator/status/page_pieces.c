@@ -328,7 +328,8 @@ void piece_check(const struct view *view, int32_t i, struct buf *out)
     state_cell(out, (enum state)check->state);
     cell_begin(out, "Last answer");
     if (!has_result) {
-        html_text(out, check->is_known ? check->text : "nobody has looked yet");
+        bool is_theirs = check->census.seers > 0 && text_starts_with(check->text, "observers: ");
+        html_text(out, !check->is_known ? "nobody has looked yet" : is_theirs ? "" : check->text);
     } else {
         if (result.state != check->state && result.state <= STATE_UNKNOWN)
             html_format(out, "<span class=\"chip busy\">now %s, seen %u times</span> ",

@@ -454,6 +454,7 @@ START_TEST(what_observers_say_is_in_every_view)
     buf_clear(&out);
     piece_check(&view, 1, &out);
     ck_assert_ptr_nonnull(strstr(out.data, words));
+    ck_assert_ptr_eq(strstr(strstr(out.data, "observers:") + 1, "observers:"), NULL);
     buf_close(&out);
     view_close(&view);
     feed_close(&play.feed);
