@@ -34,7 +34,7 @@ int cluster_talk(struct quorum *q, uint32_t to, const Ephor__Talk *talk)
     return err;
 }
 
-static void reply_to(struct quorum *q, uint32_t to, const Ephor__ClusterReply *reply)
+void cluster_reply(struct quorum *q, uint32_t to, const Ephor__ClusterReply *reply)
 {
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     Ephor__Talk talk = EPHOR__TALK__INIT;
@@ -56,7 +56,7 @@ static void reply(struct quorum *q, uint32_t to, uint64_t sequence, bool ok, con
     answer.ok = ok;
     answer.text = (char *)(uintptr_t)text;
     answer.members = (Ephor__Membership *)(uintptr_t)engine_members(q->engine);
-    reply_to(q, to, &answer);
+    cluster_reply(q, to, &answer);
 }
 
 /* ---------------------------------------------------------------- changes */
@@ -110,8 +110,6 @@ static void free_waiting(struct waiting_change *waiting)
     free(waiting);
 }
 
-static void go_on(struct quorum *q);
-
 static void on_changed(void *data, int err, uint64_t index)
 {
     struct change *change = data;
@@ -130,7 +128,7 @@ static void on_changed(void *data, int err, uint64_t index)
                     "cluster status"
                   : err_text(err));
     free(change);
-    go_on(q);
+    cluster_go_on(q);
 }
 
 /* `members` is taken. */
@@ -295,6 +293,8 @@ static const char *judge_add(const struct quorum *q, const Ephor__Membership *no
             memcmp(now->members[i]->fingerprint.data, r->fingerprint.data, r->fingerprint.len) == 0)
             return "another controller has that key";
     }
+    if (registry_work_clash(q, r) != NULL)
+        return registry_work_clash(q, r);
     return now->n_members >= CONTROLLERS_MAX || free_seat(now) == 0
                ? "a cluster has at most 9 controllers"
                : NULL;
@@ -348,7 +348,7 @@ static const char *prepare_remove(struct quorum *q, const Ephor__ClusterRequest 
 {
     const Ephor__ClusterMember *gone = roster_find_name(m, r->name);
     if (gone == NULL)
-        return "there is no controller of that name; see ephorctl cluster status";
+        return "there is no controller and no observer of that name; see ephorctl cluster status";
     size_t kept = 0;
     for (size_t i = 0; i < m->n_members; i++) {
         Ephor__ClusterMember *member = m->members[i];
@@ -422,7 +422,10 @@ void cluster_on_request(struct quorum *q, uint32_t from, const Ephor__ClusterReq
     if (q->is_leading && r->verb == EPHOR__CLUSTER_VERB__CLUSTER_TRANSFER) {
         transfer(q, from, r);
     } else if (q->is_leading && !q->change_is_pending) {
-        change_members(q, from, r);
+        if (registry_work_is_for(q, r))
+            registry_work_start(q, from, r);
+        else
+            change_members(q, from, r);
     } else if (q->is_leading) {
         if (!keep_waiting(q, from, r))
             reply(q, from, r->sequence, false,
@@ -436,8 +439,7 @@ void cluster_on_request(struct quorum *q, uint32_t from, const Ephor__ClusterReq
     }
 }
 
-/* The next change that somebody waits for, and then this leader's own duties. */
-static void go_on(struct quorum *q)
+void cluster_go_on(struct quorum *q)
 {
     while (!q->change_is_pending) {
         struct waiting_change *waiting = take_waiting(q);
@@ -465,7 +467,7 @@ static void on_talk(struct quorum *q, uint32_t from, const uint8_t *bytes, size_
     else if (talk->body_case == EPHOR__TALK__BODY_REQUEST)
         cluster_on_request(q, from, talk->request);
     else if (talk->body_case == EPHOR__TALK__BODY_REPLY)
-        reply_to(q, 0, talk->reply);
+        cluster_reply(q, 0, talk->reply);
     else if (talk->body_case == EPHOR__TALK__BODY_READ_QUESTION)
         readers_on_question(q, from, talk->read_question);
     else if (talk->body_case == EPHOR__TALK__BODY_READ_ANSWER)

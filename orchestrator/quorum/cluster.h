@@ -29,6 +29,12 @@ void cluster_work(struct quorum *quorum);
 /* An operator's request, from the status process or (from > 0) forwarded by another controller. */
 void cluster_on_request(struct quorum *quorum, uint32_t from, const Ephor__ClusterRequest *request);
 
+/* The answer to a request, for whoever asked. */
+void cluster_reply(struct quorum *quorum, uint32_t to, const Ephor__ClusterReply *reply);
+
+/* A change has been decided: the next one that somebody waits for, then a leader's own duties. */
+void cluster_go_on(struct quorum *quorum);
+
 /* To another controller, beside the log. */
 int cluster_talk(struct quorum *quorum, uint32_t to, const Ephor__Talk *talk);
 

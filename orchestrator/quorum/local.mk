@@ -19,6 +19,7 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/proposals.c orchestrator/quorum/proposals.h \
 	orchestrator/quorum/readers.c orchestrator/quorum/readers.h \
 	orchestrator/quorum/role.c \
+	orchestrator/quorum/registry_work.c orchestrator/quorum/registry_work.h \
 	orchestrator/quorum/sight.c orchestrator/quorum/sight.h \
 	orchestrator/quorum/quorum.c orchestrator/quorum/quorum.h
 libquorum_a_CPPFLAGS = $(AM_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'
@@ -58,3 +59,10 @@ test_looks_SOURCES = tests/unit/test_looks.c orchestrator/quorum/looks.c
 test_looks_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_looks_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
 test_looks_LDADD = libproto.a libcore.a libbase.a $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += test_registry_work
+TESTS += test_registry_work
+test_registry_work_SOURCES = tests/unit/test_registry_work.c tests/unit/big_policy.h \
+	orchestrator/quorum/registry_work.c orchestrator/consensus/roster.c
+test_registry_work_CPPFLAGS = $(test_offers_CPPFLAGS)
+test_registry_work_CFLAGS = $(test_offers_CFLAGS)
+test_registry_work_LDADD = $(test_offers_LDADD)

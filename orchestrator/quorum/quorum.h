@@ -3,8 +3,8 @@
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
  * proposals.c (facts on their way into the log), offers.c (policies on theirs), presence.c (who has
  * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read
- * anything old), observers.c and census.c (who looks from elsewhere), cluster.c and mesh.c (the
- * other controllers). */
+ * anything old), registry_work.c (who observes), observers.c and census.c (what they say), cluster.c
+ * and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
@@ -18,6 +18,7 @@
 #include "orchestrator/quorum/presence.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/readers.h"
+#include "orchestrator/quorum/registry_work.h"
 #include "orchestrator/quorum/sight.h"
 #include "orchestrator/sys/link.h"
 #include "orchestrator/sys/process.h"
@@ -75,7 +76,8 @@ struct quorum {
     Ephor__Membership *contacts; /* whom to reach before the log tells */
     uint64_t cluster;
     char address[128];
-    bool change_is_pending;                 /* of the members */
+    bool change_is_pending;                 /* of the members or the observers */
+    struct registry_work registry_work;     /* of the observers */
     struct waiting_change *waiting_changes; /* asked for meanwhile; oldest first */
     uint32_t unmet_id;                      /* 0: none */
     uint64_t unmet_incarnation;
