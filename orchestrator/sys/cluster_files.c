@@ -46,7 +46,21 @@ static int wrong(struct errbuf *e, const char *key, const char *right)
     return err_set(e, ERR_INVALID, "'%s' has to be %s", key, right);
 }
 
-static int take_contact(const json_t *json, struct cluster_contact *to, struct errbuf *e)
+/* Nobody connects to an observer. */
+static int take_address(const char *address, bool has_none, struct cluster_contact *to,
+                        struct errbuf *e)
+{
+    if (has_none)
+        return address == NULL || address[0] == '\0' ? ERR_OK
+                                                     : wrong(e, "address", "empty: an observer's");
+    if (address == NULL || !cluster_address(to->address, address) ||
+        strcmp(to->address, address) != 0)
+        return wrong(e, "address", "HOST:PORT");
+    return ERR_OK;
+}
+
+static int take_contact(const json_t *json, bool is_observer, struct cluster_contact *to,
+                        struct errbuf *e)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
     const char *address = json_string_value(json_object_get(json, "address"));
@@ -56,9 +70,9 @@ static int take_contact(const json_t *json, struct cluster_contact *to, struct e
         return wrong(e, "id", "a number from 1");
     if (name == NULL || !text_is_name(name))
         return wrong(e, "name", "a letter, then up to 46 letters, digits, '_' or '-'");
-    if (address == NULL || !cluster_address(to->address, address) ||
-        strcmp(to->address, address) != 0)
-        return wrong(e, "address", "HOST:PORT");
+    int err = take_address(address, is_observer, to, e);
+    if (err != ERR_OK)
+        return err;
     if (fingerprint == NULL || !pki_fingerprint_parse(fingerprint, to->fingerprint))
         return wrong(e, "fingerprint", "64 hexadecimal digits");
     to->id = (uint32_t)id;
@@ -74,13 +88,23 @@ static int take_contacts(const json_t *list, struct cluster_files *files, struct
         return wrong(e, "members", "a list of at most 12");
     json_array_foreach(list, i, json)
     {
-        int err = take_contact(json, &files->contacts[i], e);
+        int err = take_contact(json, false, &files->contacts[i], e);
         if (err != ERR_OK) {
             err_wrap(e, "members: number %zu", i + 1);
             return err;
         }
         files->contact_count++;
     }
+    return ERR_OK;
+}
+
+/* It may be missing: false. */
+static int take_flag(const json_t *json, const char *key, bool *flag, struct errbuf *e)
+{
+    const json_t *value = json_object_get(json, key);
+    if (value != NULL && !json_is_boolean(value))
+        return wrong(e, key, "true or false");
+    *flag = json_is_true(value);
     return ERR_OK;
 }
 
@@ -99,12 +123,18 @@ static int take_json(const json_t *json, struct cluster_files *files, struct err
     if (!json_is_boolean(json_object_get(json, "joins")))
         return wrong(e, "joins", "true or false");
     files->joins = json_is_true(json_object_get(json, "joins"));
-    const json_t *witness = json_object_get(json, "witness");
-    if (witness != NULL && !json_is_boolean(witness))
-        return wrong(e, "witness", "true or false");
-    files->is_witness = json_is_true(witness);
-    int err = take_contact(json, &files->self, e);
-    return err == ERR_OK ? take_contacts(json_object_get(json, "members"), files, e) : err;
+    int err = take_flag(json, "witness", &files->is_witness, e);
+    if (err == ERR_OK)
+        err = take_flag(json, "observer", &files->is_observer, e);
+    if (err == ERR_OK && files->is_witness && files->is_observer)
+        err = wrong(e, "observer", "false: it is a witness");
+    if (err == ERR_OK)
+        err = take_contact(json, files->is_observer, &files->self, e);
+    if (err == ERR_OK)
+        err = take_contacts(json_object_get(json, "members"), files, e);
+    if (err == ERR_OK && files->is_observer && files->contact_count == 0)
+        err = wrong(e, "members", "a list of the controllers that the observer connects to");
+    return err;
 }
 
 static int parse(const char *text, size_t flags, struct cluster_files *files, struct errbuf *e)
@@ -143,6 +173,8 @@ static char *to_text(const struct cluster_files *files)
     json_object_set_new(json, "joins", json_boolean(files->joins));
     if (files->is_witness)
         json_object_set_new(json, "witness", json_true());
+    if (files->is_observer)
+        json_object_set_new(json, "observer", json_true());
     json_object_set_new(json, "members", members);
     char *text = json_dumps(json, JSON_INDENT(2));
     json_decref(json);
@@ -394,9 +426,9 @@ char *cluster_bundle_text(const struct cluster_files *files)
     char *text = NULL;
     if (json != NULL && pem != NULL &&
         asprintf(&text,
-                 "# ephor controller bundle: all that controller %s needs. Keep it secret, and\n"
+                 "# ephor controller bundle: all that %s %s needs. Keep it secret, and\n"
                  "# unpack it there with: ephorctl cluster join FILE\n%s\n%s",
-                 files->self.name, json, pem) < 0)
+                 files->is_observer ? "observer" : "controller", files->self.name, json, pem) < 0)
         text = NULL;
     free(json);
     pki_text_free(pem);

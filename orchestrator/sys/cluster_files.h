@@ -24,6 +24,7 @@ struct cluster_files {
     uint64_t cluster; /* its number */
     bool joins;       /* its log begins with what the others tell */
     bool is_witness;  /* it votes: no checks, no actions */
+    bool is_observer; /* it only looks, and has no place in the log; its address is "" */
     struct cluster_contact self;
     struct cluster_contact contacts[CLUSTER_CONTACTS_MAX];
     uint32_t contact_count;

@@ -55,10 +55,12 @@ static mode_t mode_of(const char *dir, const char *name)
     return st.st_mode & 0777;
 }
 
-/* A bundle of the first cluster for another controller. */
+/* A bundle of the first cluster for another controller; without an address it is an observer. */
 static char *bundle_for(const char *name, const char *address)
 {
-    struct cluster_files own, files = {.joins = true, .is_witness = true};
+    bool is_observer = address[0] == '\0';
+    struct cluster_files own,
+        files = {.joins = true, .is_witness = !is_observer, .is_observer = is_observer};
     struct pki_pair pair;
     struct pki_info info;
     ck_assert_int_eq(cluster_files_read(first, &own, &e), ERR_OK);
@@ -92,7 +94,7 @@ START_TEST(a_founder_is_written_and_read)
     ck_assert_int_eq(cluster_files_read(first, &files, &e), ERR_OK);
     ck_assert_uint_ne(files.cluster, 0);
     ck_assert(!files.joins);
-    ck_assert(!files.is_witness);
+    ck_assert(!files.is_witness && !files.is_observer);
     ck_assert_uint_eq(files.self.id, 1);
     ck_assert_str_eq(files.self.address, "192.0.2.1:7473");
     ck_assert_int_eq(tls_identity_load(files.ca_pem, files.cert_pem, files.key_pem, &identity, &e),
@@ -121,7 +123,7 @@ START_TEST(a_bundle_makes_another_controller)
     ck_assert_int_eq(mode_of(second, "controller.key"), 0600);
     ck_assert_int_eq(cluster_files_read(second, &files, &e), ERR_OK);
     ck_assert(files.joins);
-    ck_assert(files.is_witness);
+    ck_assert(files.is_witness && !files.is_observer);
     ck_assert_uint_eq(files.self.id, 2);
     ck_assert_str_eq(files.self.address, "[2001:db8::2]:7473");
     ck_assert_uint_eq(files.contact_count, 1);
@@ -131,6 +133,33 @@ START_TEST(a_bundle_makes_another_controller)
     struct pki_pair pair;
     ck_assert_int_eq(cluster_files_issue(second, "c3", &pair, &e), ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(e.text, "where the cluster was founded"));
+    pki_text_free(text);
+}
+END_TEST
+
+/* It connects to all, and nobody to it. */
+START_TEST(a_bundle_makes_an_observer)
+{
+    struct cluster_files files;
+    struct pki_info info;
+    ck_assert_int_eq(cluster_files_found(first, "c1", "c1.example.org:99", &e), ERR_OK);
+    char *text = bundle_for("o1", "");
+    ck_assert_ptr_nonnull(strstr(text, "all that observer o1 needs"));
+    ck_assert_msg(cluster_bundle_unpack(second, text, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(cluster_files_read(second, &files, &e) == ERR_OK, "%s", e.text);
+    ck_assert(files.is_observer && !files.is_witness);
+    ck_assert_uint_eq(files.self.id, 2);
+    ck_assert_str_eq(files.self.name, "o1");
+    ck_assert_str_eq(files.self.address, "");
+    ck_assert_uint_eq(files.contact_count, 1);
+    ck_assert_str_eq(files.contacts[0].address, "c1.example.org:99");
+    cluster_files_close(&files);
+    char path[160];
+    snprintf(path, sizeof(path), "%s/ca.key", first);
+    char *key = pki_file_read(path, &e);
+    struct cluster_renewal how = {.ca_key_pem = key};
+    ck_assert_msg(cluster_files_renew(second, &how, &info, &e) == ERR_OK, "%s", e.text);
+    pki_text_free(key);
     pki_text_free(text);
 }
 END_TEST
@@ -186,6 +215,24 @@ START_TEST(what_is_wrong_is_named)
                  "'witness' has to be");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", " REST "}",
                  "'address' has to be HOST:PORT");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", " REST
+                 ", \"address\": \"\", \"fingerprint\": \"" FINGERPRINT "\"}",
+                 "'address' has to be HOST:PORT");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"observer\": 1, " REST "}",
+                 "'observer' has to be true");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"observer\": true, "
+                 "\"witness\": true, " REST "}",
+                 "'observer' has to be false: it is a witness");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"observer\": true, " REST
+                 ", \"address\": \"a:1\", \"fingerprint\": \"" FINGERPRINT "\"}",
+                 "'address' has to be empty");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"observer\": true, " REST
+                 ", \"fingerprint\": \"" FINGERPRINT "\"}",
+                 "'members' has to be a list of the controllers");
+    expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", \"observer\": true, "
+                 "\"joins\": true, \"id\": 1001, \"name\": \"o1\", \"fingerprint\": \"" FINGERPRINT
+                 "\", \"members\": [ {\"id\": 1, \"name\": \"c1\"} ]}",
+                 "members: number 1: 'address' has to be HOST:PORT");
     expect_wrong("{\"format\": 1, \"cluster\": \"0000000000000001\", " REST
                  ", \"address\": \"a:1\", \"fingerprint\": \"12\"}",
                  "'fingerprint' has to be 64");
@@ -479,6 +526,7 @@ int main(void)
     tcase_add_test(tc, a_founder_is_written_and_read);
     tcase_add_test(tc, no_directory_is_no_cluster);
     tcase_add_test(tc, a_bundle_makes_another_controller);
+    tcase_add_test(tc, a_bundle_makes_an_observer);
     tcase_add_test(tc, a_bundle_is_taken_whole_or_not_at_all);
     tcase_add_test(tc, what_is_wrong_is_named);
     tcase_add_test(tc, a_key_that_others_may_read_is_refused);
