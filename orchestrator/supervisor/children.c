@@ -69,7 +69,8 @@ void children_init(struct supervisor *s)
         return;
     for (uint32_t i = 0; i < conf_local(s->conf)->checkers; i++)
         add_child(s, EPHOR__ROLE__CHECKER, i);
-    add_child(s, EPHOR__ROLE__ACTOR, 0);
+    if (!supervisor_observes(s)) /* an observer looks, and acts on nothing */
+        add_child(s, EPHOR__ROLE__ACTOR, 0);
 }
 
 /* ---------------------------------------------------------------- what a child is told */
@@ -206,6 +207,8 @@ static void send_setup(struct child *child)
         canaries[i] = (char *)(uintptr_t)local->canaries[i];
     setup.canaries = canaries;
     setup.n_canaries = child->role == EPHOR__ROLE__CHECKER ? local->canary_count : 0;
+    setup.observes = supervisor_observes(s) &&
+                     (child->role == EPHOR__ROLE__QUORUM || child->role == EPHOR__ROLE__STATUS);
     struct contacts contacts;
     if (child->role == EPHOR__ROLE__QUORUM && s->has_cluster) {
         add_cluster(&s->cluster, &contacts, &setup);

@@ -77,7 +77,7 @@ static int open_http(struct supervisor *s, const struct conf_listen *at, struct 
 }
 
 /* Where the other controllers reach this one: on that address if it is one, on all of them if the
- * cluster knows it by a name. */
+ * cluster knows it by a name. Nobody connects to an observer. */
 static int open_cluster(struct supervisor *s, struct errbuf *e)
 {
     const char *address = s->cluster.self.address;
@@ -85,7 +85,7 @@ static int open_cluster(struct supervisor *s, struct errbuf *e)
     struct conf_listen at = {.port = 0};
     struct sockaddr_storage parsed;
     int64_t port = 0;
-    if (!s->has_cluster)
+    if (!s->has_cluster || supervisor_observes(s))
         return ERR_OK;
     text_parse_int(colon + 1, 1, 65535, &port);
     at.port = (uint16_t)port;

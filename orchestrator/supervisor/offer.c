@@ -75,8 +75,11 @@ void offer_on_reply(struct supervisor *s, const Ephor__PolicyReply *reply)
         return; /* nothing was tried but the words */
     if (reply->accepted) {
         s->is_policy_accepted = true;
-        log_info("policy", "in force since entry %llu (%s)", (unsigned long long)reply->index,
-                 reply->text);
+        if (reply->index == 0) /* it has none yet, or needs none */
+            log_info("policy", "%s", reply->text);
+        else
+            log_info("policy", "in force since entry %llu (%s)", (unsigned long long)reply->index,
+                     reply->text);
     } else {
         log_error("policy", "not adopted: %s", reply->text);
     }

@@ -43,6 +43,11 @@ static void tell_reload(struct supervisor *s)
     children_tell(s, EPHOR__ROLE__STATUS, &m);
 }
 
+bool supervisor_observes(const struct supervisor *s)
+{
+    return s->has_cluster && s->cluster.is_observer;
+}
+
 void supervisor_on_change(struct supervisor *s)
 {
     uint32_t up = 0;
@@ -148,6 +153,7 @@ static void reload_cluster(struct supervisor *s)
     else if (has_cluster != s->has_cluster ||
              (has_cluster &&
               (fresh.cluster != s->cluster.cluster || fresh.self.id != s->cluster.self.id ||
+               fresh.is_observer != s->cluster.is_observer ||
                strcmp(fresh.self.address, s->cluster.self.address) != 0)))
         log_error("reload", "%s tells of another controller: restart ephord to become it",
                   conf_local(s->conf)->cluster_dir);

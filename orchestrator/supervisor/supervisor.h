@@ -72,6 +72,9 @@ int supervisor_run(struct conf *conf, const char *conf_path);
 /* An operator wants the file to be applied. */
 void supervisor_apply(struct supervisor *supervisor, const Ephor__PolicyApply *apply);
 
+/* Is this ephord one that only looks? */
+bool supervisor_observes(const struct supervisor *supervisor);
+
 /* Something about the children changed: tell systemd and the status process. */
 void supervisor_on_change(struct supervisor *supervisor);
 
