@@ -143,10 +143,16 @@ static void choose_fields(enum handler handler, struct body *body, struct field 
     if (handler == HANDLER_CONFIG_ROLLBACK)
         fields[2] = (struct field){.name = "number", .number = &body->number};
     if (handler == HANDLER_CLUSTER_ADD) {
-        fields[2] = TEXT_FIELD("address", true, ADDRESS_MAX, &body->address);
+        fields[2] = TEXT_FIELD("address", false, ADDRESS_MAX, &body->address);
         fields[3] = TEXT_FIELD("fingerprint", true, FINGERPRINT_MAX, &body->fingerprint);
         fields[4] = TEXT_FIELD("kind", false, 16, &body->kind);
     }
+}
+
+/* They are no members: they have no address, and no kind that the log knows. */
+static bool is_observer(const struct body *body)
+{
+    return strcmp(body->kind, "observer") == 0;
 }
 
 static int read_body(const struct http_request *request, enum handler handler, struct body *body,
@@ -174,7 +180,11 @@ static int read_body(const struct http_request *request, enum handler handler, s
                        error.line);
     if (!json_is_object(body->json))
         return err_set(e, ERR_INVALID, "the body has to be a JSON object");
-    return take_fields(body->json, fields, e);
+    int err = take_fields(body->json, fields, e);
+    bool needs_address = handler == HANDLER_CLUSTER_ADD && !is_observer(body);
+    if (err == ERR_OK && needs_address && json_object_get(body->json, "address") == NULL)
+        return err_set(e, ERR_INVALID, "'address' is missing");
+    return err;
 }
 
 static Ephor__Verb verb_of(enum handler handler, bool on)
@@ -217,6 +227,7 @@ static void start_cluster(struct routes *routes, struct http_request *request, e
     m.name = (char *)(uintptr_t)body->name;
     m.address = (char *)(uintptr_t)body->address;
     m.wanted = kind_of(body->kind);
+    m.observer = handler == HANDLER_CLUSTER_ADD && is_observer(body);
     m.author = author;
     if (text_parse_hex(body->fingerprint, fingerprint, sizeof(fingerprint))) {
         m.fingerprint.data = fingerprint;

@@ -2,6 +2,7 @@
 #include "orchestrator/status/api.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/status/observer_links.h"
 
 static const char *kind_name(Ephor__MemberKind kind)
 {
@@ -95,6 +96,38 @@ static void write_members(struct jsonw *w, const Ephor__Membership *members,
     jsonw_array_end(w);
 }
 
+static void write_observer(struct jsonw *w, const struct observer *observer,
+                           const Ephor__FeedObserver *link)
+{
+    const ProtobufCBinaryData key = {.data = (uint8_t *)(uintptr_t)observer->fingerprint,
+                                     .len = sizeof(observer->fingerprint)};
+    char iso[40];
+    jsonw_object(w, NULL);
+    jsonw_int(w, "id", observer->id);
+    jsonw_text(w, "name", observer->name);
+    jsonw_text(w, "since", view_iso_time(observer->since_wall_ms, iso));
+    write_hex(w, "fingerprint", &key);
+    jsonw_bool(w, "linked", link != NULL);
+    if (link != NULL) {
+        jsonw_int(w, "linked_for_ms", link->since_ms);
+        jsonw_text(w, "version", link->version);
+        jsonw_bool(w, "sees", link->sees);
+        jsonw_text(w, "reason", link->reason);
+        jsonw_bool(w, "follows", link->follows);
+    }
+    jsonw_object_end(w);
+}
+
+static void write_observers(struct jsonw *w, const struct feed *feed)
+{
+    const struct registry *registry = &feed->machine.registry;
+    jsonw_array(w, "observers");
+    for (uint32_t i = 0; i < registry->count; i++)
+        write_observer(w, &registry->observers[i],
+                       observer_links_find(feed, registry->observers[i].id));
+    jsonw_array_end(w);
+}
+
 static const char *leader_name(const Ephor__FeedState *state)
 {
     for (size_t i = 0; state->members != NULL && i < state->members->n_members; i++) {
@@ -143,6 +176,7 @@ void api_cluster(const struct view *view, struct buf *out)
         jsonw_object_end(&w);
         write_certificate(&w, state->certificate, view->now_wall_ms);
         write_members(&w, state->members, view);
+        write_observers(&w, feed);
     }
     jsonw_object_end(&w);
     buf_text(out, "\n");
@@ -155,6 +189,8 @@ void api_cluster_reply(const Ephor__ClusterReply *reply, struct buf *out)
     jsonw_object(&w, NULL);
     jsonw_bool(&w, "accepted", reply->ok);
     jsonw_text(&w, "message", reply->text);
+    if (reply->observer != 0)
+        jsonw_int(&w, "id", reply->observer);
     write_members(&w, reply->members, NULL);
     jsonw_object_end(&w);
     buf_text(out, "\n");

@@ -16,6 +16,7 @@ libstatus_a_SOURCES = \
 	orchestrator/status/metrics_samples.h \
 	orchestrator/status/metrics_self.c \
 	orchestrator/status/observed.c orchestrator/status/observed.h \
+	orchestrator/status/observer_links.c orchestrator/status/observer_links.h \
 	orchestrator/status/page.c orchestrator/status/page.h \
 	orchestrator/status/page_matrix.c \
 	orchestrator/status/page_pieces.c orchestrator/status/page_pieces.h \
@@ -46,8 +47,8 @@ orchestrator/status/assets.h: $(STATUS_ASSETS)
 # The status process on a stage: see tests/ctl/stage.h.
 STATUS_LIBS = libstatus.a libsys.a libproto.a libcore.a libbase.a $(MHD_LIBS) $(CURL_LIBS) \
 	$(UV_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(XXHASH_LIBS)
-STAGE_SOURCES = tests/ctl/stage.c tests/ctl/stage.h tests/ctl/stage_commands.c \
-	tests/ctl/stage_parts.h tests/ctl/stage_policy.c
+STAGE_SOURCES = tests/ctl/stage.c tests/ctl/stage.h tests/ctl/stage_cluster.c \
+	tests/ctl/stage_commands.c tests/ctl/stage_parts.h tests/ctl/stage_policy.c
 check_PROGRAMS += stage
 stage_SOURCES = tests/ctl/stage_program.c $(STAGE_SOURCES)
 stage_LDADD = $(STATUS_LIBS) -lm
@@ -58,12 +59,15 @@ test_http_server_SOURCES = tests/unit/test_http_server.c tests/unit/checks_fixtu
 test_http_server_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_http_server_LDADD = libsys.a libbase.a $(MHD_LIBS) $(UV_LIBS) $(CHECK_LIBS)
 
-check_PROGRAMS += test_view test_metrics
-TESTS += test_view test_metrics
+check_PROGRAMS += test_view test_metrics test_observer_links
+TESTS += test_view test_metrics test_observer_links
 STATUS_FIXTURES = tests/unit/feed_fixture.h tests/ctl/stage.h tests/ctl/stage_policy.c
 test_view_SOURCES = tests/unit/test_view.c $(STATUS_FIXTURES)
 test_view_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_view_LDADD = $(STATUS_LIBS) $(CHECK_LIBS) -lm
+test_observer_links_SOURCES = tests/unit/test_observer_links.c $(STATUS_FIXTURES)
+test_observer_links_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+test_observer_links_LDADD = $(STATUS_LIBS) $(CHECK_LIBS) -lm
 test_metrics_SOURCES = tests/unit/test_metrics.c $(STATUS_FIXTURES)
 test_metrics_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_metrics_LDADD = $(STATUS_LIBS) $(CHECK_LIBS) -lm

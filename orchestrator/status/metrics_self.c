@@ -2,6 +2,7 @@
 #include "orchestrator/status/metrics_samples.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/status/observer_links.h"
 #include "orchestrator/sys/process.h"
 
 #include <dirent.h>
@@ -178,4 +179,21 @@ void metric_certificate(struct page *page)
 void metric_calm(struct page *page)
 {
     metrics_sample(page, NULL, page->view->feed->is_calm);
+}
+
+/* ---------------------------------------------------------------- observers */
+
+void metric_observers(struct page *page)
+{
+    metrics_sample(page, NULL, observer_links_counted(page->view->feed).added);
+}
+
+void metric_observers_linked(struct page *page)
+{
+    metrics_sample(page, NULL, observer_links_counted(page->view->feed).linked);
+}
+
+void metric_observers_blind(struct page *page)
+{
+    metrics_sample(page, NULL, observer_links_counted(page->view->feed).blind);
 }

@@ -4,6 +4,7 @@
 
 #include "orchestrator/base/text.h"
 #include "orchestrator/status/html.h"
+#include "orchestrator/status/observer_links.h"
 #include "orchestrator/sys/process.h"
 
 #include <string.h>
@@ -353,6 +354,8 @@ void piece_check(const struct view *view, int32_t i, struct buf *out)
 void piece_processes(const struct view *view, struct buf *out)
 {
     static const char *const columns[] = {"Process", "Up", "Pid", "Restarts", "Ended last", NULL};
+    struct observer_links counts = observer_links_counted(view->feed);
+    char text[LINE_SIZE];
     buf_text(out, "<section id=\"processes\">");
     table_begin(out, "Processes", columns, "");
     for (uint32_t i = 0; i < view->feed->process_count; i++) {
@@ -374,5 +377,7 @@ void piece_processes(const struct view *view, struct buf *out)
         buf_text(out, "</tr>\n");
     }
     table_end(out);
+    if (counts.added > 0)
+        html_format(out, "<p>%s.</p>\n", observer_links_in_words(&counts, text));
     buf_text(out, "</section>\n");
 }

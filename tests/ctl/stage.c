@@ -30,6 +30,8 @@ void stage_send_state(struct stage *s)
     state.storage_text = s->storage_text;
     state.calm = s->is_calm;
     state.calm_text = s->calm_text;
+    state.observers = s->observer_pointers;
+    state.n_observers = s->observer_count;
     m.body_case = EPHOR__MESSAGE__BODY_FEED_STATE;
     m.feed_state = &state;
     link_send(s->quorum, &m, -1);
@@ -148,6 +150,8 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
                       m->policy_rollback->number == 1 ? "there is no policy 1 any more" : NULL);
     if (m->body_case == EPHOR__MESSAGE__BODY_READ && !s->is_silent)
         answer_read(s, m->read->sequence);
+    if (m->body_case == EPHOR__MESSAGE__BODY_CLUSTER_REQUEST && !s->is_silent)
+        stage_change_cluster(s, m->cluster_request);
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE || s->is_silent)
         return;
     if (s->is_dropping) {

@@ -21,6 +21,8 @@
  *   drop 0|1                   proposals and reads are refused: this controller does not lead; so
  *                              is what the file says
  *   early 0|1                  leave to read is given ahead of the last fact: web/n1/http is bad
+ *   observe NAME 0|1 TEXT      this observer is linked, and sees (or why not)
+ * Observers can be added and removed, as in a cluster whose only controller is c1.
  * Returns the exit status of the status process. */
 int stage_play(int command_fd, int ready_fd, const char *socket_path);
 

@@ -207,6 +207,8 @@ void stage_carry_out(struct stage *s, const char *verb, const char *a, const cha
         give_reach(s, a, read_number(b), text);
     else if (strcmp(verb, "channel") == 0)
         give_channel(s, a, read_number(b), text);
+    else if (strcmp(verb, "observe") == 0)
+        stage_observe(s, a, read_number(b), text);
     else if (strcmp(verb, "process") == 0)
         give_process(s, a, read_number(b), text);
     else if (strcmp(verb, "reload") == 0)
