@@ -60,8 +60,8 @@ _ephorctl() {
         join | restore | trust) _filedir && return ;;
         esac
         choices="status init add join promote remove transfer renew trust log backup restore
-            recover --dir --state-dir --out --learner --witness --yes --lines --ca-key --days
-            --new-ca --drop-old --consistent $global"
+            recover --dir --state-dir --out --learner --witness --observer --yes --lines --ca-key
+            --days --new-ca --drop-old --consistent $global"
         ;;
     config)
         case $prev in

@@ -18,7 +18,7 @@ static int post(const struct ctl *ctl, const char *path, const char *name)
 int ask_cluster_remove(const struct ctl *ctl)
 {
     if (!ctl->is_json)
-        printf("Controller %s will have no vote and no log any more; its disk is not touched.\n"
+        printf("%s will be no part of the cluster any more; its disk is not touched.\n"
                "To come back it has to be added anew, with an empty state directory.\n",
                ctl->operands[1]);
     if (!ask_yes(ctl, "Remove it?"))

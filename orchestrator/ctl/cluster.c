@@ -11,6 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ADD_SYNOPSIS                                                    \
+    "add NAME ADDRESS [--learner|--witness] [--out FILE] [--dir DIR]\n" \
+    "  ephorctl cluster add NAME --observer [--out FILE] [--dir DIR]"
+
 const char *cluster_dir(const struct ctl *ctl)
 {
     return ctl->dir != NULL ? ctl->dir : EPHOR_SYSCONFDIR "/cluster";
@@ -51,6 +55,20 @@ static bool has_log(const struct ctl *ctl)
     return true;
 }
 
+static void tell_joined(const char *dir)
+{
+    struct cluster_files files;
+    struct errbuf e;
+    if (cluster_files_open(dir, &files, &e) == ERR_OK && files.is_observer)
+        printf("%s is in place. Start ephord: it connects to the controllers, and looks.\n"
+               "'ephorctl cluster status' on any controller tells whether it is linked.\n",
+               dir);
+    else
+        printf("%s is in place. Start ephord: it is let in, gets the log, and then its vote.\n"
+               "'ephorctl cluster status' on any controller tells how far it is.\n",
+               dir);
+}
+
 static int cluster_join(const struct ctl *ctl)
 {
     struct errbuf e = {.text = ""};
@@ -66,9 +84,7 @@ static int cluster_join(const struct ctl *ctl)
         err_wrap(&e, "%s", ctl->operands[1]);
         return fail(&e);
     }
-    printf("%s is in place. Start ephord: it is let in, gets the log, and then its vote.\n"
-           "'ephorctl cluster status' on any controller tells how far it is.\n",
-           dir);
+    tell_joined(dir);
     return CTL_OK;
 }
 
@@ -102,14 +118,29 @@ static bool take_member(const json_t *json, struct cluster_contact *to)
            pki_fingerprint_parse(json_text(json, "fingerprint"), to->fingerprint);
 }
 
+static bool is_kind(const struct ctl *ctl, const char *kind)
+{
+    return ctl->kind != NULL && strcmp(ctl->kind, kind) == 0;
+}
+
+/* No member: the answer tells its id only. */
+static void take_observer(const struct ctl *ctl, const struct pki_info *info, const json_t *answer,
+                          struct cluster_contact *self)
+{
+    self->id = (uint32_t)json_integer_value(json_object_get(answer, "id"));
+    text_copy(self->name, sizeof(self->name), ctl->operands[1]);
+    memcpy(self->fingerprint, info->fingerprint, sizeof(self->fingerprint));
+}
+
 /* The new controller begins with the members that the leader told of, itself among them. */
 static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
-                       const struct pki_pair *pair, const json_t *answer, int fd)
+                       const struct pki_pair *pair, const struct pki_info *info,
+                       const json_t *answer, int fd)
 {
     struct cluster_files files = {.cluster = own->cluster,
                                   .joins = true,
-                                  .is_witness =
-                                      ctl->kind != NULL && strcmp(ctl->kind, "witness") == 0,
+                                  .is_witness = is_kind(ctl, "witness"),
+                                  .is_observer = is_kind(ctl, "observer"),
                                   .ca_pem = own->ca_pem,
                                   .cert_pem = pair->cert_pem,
                                   .key_pem = pair->key_pem};
@@ -126,9 +157,11 @@ static int make_bundle(const struct ctl *ctl, const struct cluster_files *own,
         else if (files.contact_count < CLUSTER_CONTACTS_MAX)
             files.contacts[files.contact_count++] = contact;
     }
+    if (files.is_observer)
+        take_observer(ctl, info, answer, &files.self);
     char *text = files.self.id == 0 ? NULL : cluster_bundle_text(&files);
     if (text == NULL) {
-        out_error("the answer of ephord does not tell the new controller's id");
+        out_error("the answer of ephord does not tell the id of %s", ctl->operands[1]);
         return CTL_FAILED;
     }
     int code = write_bundle(ctl, fd, text);
@@ -145,17 +178,36 @@ static int ask_to_add(const struct ctl *ctl, const struct cluster_files *own,
     json_t *answer = NULL;
     if (pki_read(pair->cert_pem, &info, &e) != ERR_OK)
         return fail(&e);
-    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "name", ctl->operands[1], "address", address,
-                             "fingerprint", pki_fingerprint_text(fingerprint, info.fingerprint),
-                             "kind", ctl->kind);
+    json_t *body =
+        json_pack("{s:s, s:s, s:s}", "name", ctl->operands[1], "fingerprint",
+                  pki_fingerprint_text(fingerprint, info.fingerprint), "kind", ctl->kind);
+    if (address[0] != '\0')
+        json_object_set_new(body, "address", json_string(address));
     int code = ctl_send(ctl, "/api/v1/cluster/add", body, &answer);
     if (code == CTL_OK)
-        code = make_bundle(ctl, own, pair, answer, fd);
+        code = make_bundle(ctl, own, pair, &info, answer, fd);
     if (code == CTL_OK && ctl->out != NULL)
         printf("%s; its bundle is %s. Copy it there, and run: ephorctl cluster join %s\n",
                json_text(answer, "message"), ctl->out, ctl->out);
     json_decref(answer);
     return code;
+}
+
+/* An observer has none. False: it was said what is wrong. */
+static bool take_address(const struct ctl *ctl, char address[CLUSTER_ADDRESS_SIZE])
+{
+    bool is_given = ctl->operand_count == 3;
+    address[0] = '\0';
+    if (is_kind(ctl, "observer")) {
+        if (is_given)
+            out_error("an observer has no address: it is the one that connects");
+        return !is_given;
+    }
+    if (!is_given)
+        out_error("usage: ephorctl cluster %s", ADD_SYNOPSIS);
+    else if (!cluster_address(address, ctl->operands[2]))
+        out_error("'%s' is no HOST or HOST:PORT", ctl->operands[2]);
+    return address[0] != '\0';
 }
 
 static int cluster_add(const struct ctl *ctl)
@@ -164,10 +216,8 @@ static int cluster_add(const struct ctl *ctl)
     struct cluster_files own;
     struct pki_pair pair;
     char address[CLUSTER_ADDRESS_SIZE];
-    if (!cluster_address(address, ctl->operands[2])) {
-        out_error("'%s' is no HOST or HOST:PORT", ctl->operands[2]);
+    if (!take_address(ctl, address))
         return CTL_USAGE;
-    }
     if (ctl->out == NULL && isatty(STDOUT_FILENO)) {
         out_error("the bundle holds a private key and is not for a terminal: redirect the output "
                   "or name a file with --out");
@@ -200,7 +250,7 @@ static const struct verb {
 } verbs[] = {
     {"status", "status [--consistent]", 0, 0, show_cluster},
     {"init", "init NAME ADDRESS [--dir DIR]", 2, 2, cluster_init},
-    {"add", "add NAME ADDRESS [--learner|--witness] [--out FILE] [--dir DIR]", 2, 2, cluster_add},
+    {"add", ADD_SYNOPSIS, 1, 2, cluster_add},
     {"join", "join FILE|- [--dir DIR] [--state-dir DIR]", 1, 1, cluster_join},
     {"promote", "promote NAME", 1, 1, ask_cluster_promote},
     {"remove", "remove NAME [--yes]", 1, 1, ask_cluster_remove},

@@ -27,11 +27,13 @@ static const char *state_dir(const struct ctl *ctl)
 static void describe_fact(const struct store_entry *entry, char text[128])
 {
     static const char *const names[] = {
-        [EPHOR__FACT__BODY_POLICY] = "policy", [EPHOR__FACT__BODY_OPINIONS] = "opinions",
-        [EPHOR__FACT__BODY_TICK] = "tick",     [EPHOR__FACT__BODY_OUTCOME] = "outcome",
-        [EPHOR__FACT__BODY_LEADER] = "leader", [EPHOR__FACT__BODY_REQUEST] = "request",
-        [EPHOR__FACT__BODY_SIGHT] = "sight",   [EPHOR__FACT__BODY_REACH] = "reach",
-        [EPHOR__FACT__BODY_CALM] = "calm",     [EPHOR__FACT__BODY_CENSUS] = "census",
+        [EPHOR__FACT__BODY_POLICY] = "policy",     [EPHOR__FACT__BODY_OPINIONS] = "opinions",
+        [EPHOR__FACT__BODY_TICK] = "tick",         [EPHOR__FACT__BODY_OUTCOME] = "outcome",
+        [EPHOR__FACT__BODY_LEADER] = "leader",     [EPHOR__FACT__BODY_REQUEST] = "request",
+        [EPHOR__FACT__BODY_SIGHT] = "sight",       [EPHOR__FACT__BODY_REACH] = "reach",
+        [EPHOR__FACT__BODY_CALM] = "calm",         [EPHOR__FACT__BODY_BOARD] = "board",
+        [EPHOR__FACT__BODY_PRESENCE] = "presence", [EPHOR__FACT__BODY_OBSERVER] = "observer",
+        [EPHOR__FACT__BODY_CENSUS] = "census",
     };
     Ephor__Fact *fact = ephor__fact__unpack(NULL, entry->size, entry->bytes);
     const char *name = NULL;

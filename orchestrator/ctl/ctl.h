@@ -128,6 +128,9 @@ const char *cluster_dir(const struct ctl *ctl);
 /* A file, or "-" for the standard input, as text on the heap (pki_text_free); NULL: see e. */
 char *ctl_read_file(const char *path, struct errbuf *e);
 int show_cluster(const struct ctl *ctl);
+
+/* A part of what show_cluster prints; nothing if there are none. */
+void print_observers(const struct ctl *ctl, const json_t *cluster);
 int ask_cluster_remove(const struct ctl *ctl);
 int ask_cluster_promote(const struct ctl *ctl);
 int ask_cluster_transfer(const struct ctl *ctl);

@@ -91,6 +91,7 @@ enum option_value {
     OPT_OUT,
     OPT_LEARNER,
     OPT_WITNESS,
+    OPT_OBSERVER,
     OPT_CA_KEY,
     OPT_DAYS,
     OPT_NEW_CA,
@@ -118,6 +119,7 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"out", required_argument, NULL, OPT_OUT},
                                         {"learner", no_argument, NULL, OPT_LEARNER},
                                         {"witness", no_argument, NULL, OPT_WITNESS},
+                                        {"observer", no_argument, NULL, OPT_OBSERVER},
                                         {"ca-key", required_argument, NULL, OPT_CA_KEY},
                                         {"days", required_argument, NULL, OPT_DAYS},
                                         {"new-ca", no_argument, NULL, OPT_NEW_CA},
@@ -237,8 +239,11 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         return -1;
     case OPT_LEARNER:
     case OPT_WITNESS:
+    case OPT_OBSERVER:
         *given |= TAKES_KIND;
-        ctl->kind = value == OPT_LEARNER ? "learner" : "witness";
+        ctl->kind = value == OPT_LEARNER   ? "learner"
+                    : value == OPT_WITNESS ? "witness"
+                                           : "observer";
         return -1;
     case OPT_CA_KEY:
         *given |= TAKES_CA_KEY;

@@ -17,6 +17,7 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/output.c \
 	orchestrator/ctl/show_cluster.c \
 	orchestrator/ctl/show_journal.c \
+	orchestrator/ctl/show_observers.c \
 	orchestrator/ctl/show_status.c \
 	orchestrator/ctl/show_why.c
 ephorctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(PROTOBUF_C_CFLAGS)

@@ -157,6 +157,7 @@ static void print_cluster(const struct ctl *ctl, const json_t *cluster)
         puts("\n");
     }
     print_tolerance(cluster);
+    print_observers(ctl, cluster);
 }
 
 int show_cluster(const struct ctl *ctl)

@@ -120,6 +120,34 @@ run 2 'usage: ephorctl cluster trust' cluster trust --dir "$dir"
 run 2 'usage: ephorctl cluster trust' cluster trust "$other/ca.crt" --drop-old --dir "$dir"
 run 2 'is not a number' cluster renew --days 0 --dir "$dir"
 
+# Observers: the stage is a cluster of c1, whose keys are those in $third.
+third=$work/third
+run 0 'holds the keys' cluster init c1 192.0.2.1 --dir "$third"
+run 2 'an observer has no address' cluster add o1 192.0.2.9 --observer --dir "$third" --out "$work/o1"
+run 2 'usage: ephorctl cluster add NAME ADDRESS' cluster add o1 --dir "$third" --out "$work/o1"
+run 2 'cluster add NAME --observer' cluster add --observer --dir "$third" --out "$work/o1"
+run 0 'observer o1 was added with id 1001; its bundle is' cluster add o1 --observer --dir "$third" --out "$work/o1"
+run 0 'it connects to the controllers, and looks' cluster join "$work/o1" --dir "$work/observer" --state-dir "$work"
+for line in '"observer": true' '"id": 1001' '"address": ""' '"address": "192.0.2.1:7473"'; do
+    if ! grep -qF "$line" "$work/observer/cluster.json"; then
+        echo "FAILED: no $line in the directory of an observer"
+        failed=$((failed + 1))
+    fi
+done
+run 4 'of that name already' cluster add o1 --observer --dir "$third" --out "$work/again"
+[ ! -e "$work/again" ] || { echo 'FAILED: a bundle of nobody'; failed=$((failed + 1)); }
+run 0 '1 observer, 0 linked to this controller.' cluster status
+run 0 'was added with id 1002' cluster add o2 --observer --dir "$third" --out "$work/o2"
+play 'observe o1 1 '
+play 'observe o2 0 no canary answers'
+run 0 '2 observers, 2 linked to this controller, 1 of them cannot see.' cluster status
+run 0 'no: no canary answers' cluster status
+run 0 '"reason": "no canary answers"' cluster status --json
+run 0 'added as an observer by root via ephorctl' journal --object o1
+run 0 'observer o2 was removed' cluster remove o2 --yes
+run 0 '1 observer, 1 linked to this controller.' cluster status
+run 4 'no observer of that name' cluster remove o2 --yes
+
 # The policy. Its number is that of the entry that the stage wrote first.
 cat >"$work/small.conf" <<'END'
 name = "stage";
