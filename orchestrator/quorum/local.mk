@@ -4,7 +4,8 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/calm.c orchestrator/quorum/calm.h \
 	orchestrator/quorum/certificate.c orchestrator/quorum/certificate.h \
 	orchestrator/quorum/cluster.c orchestrator/quorum/cluster.h \
-	orchestrator/quorum/cluster_feed.c \
+	orchestrator/quorum/cluster_feed.c orchestrator/quorum/cluster_links.c \
+	orchestrator/quorum/cluster_parts.h \
 	orchestrator/quorum/mesh.c orchestrator/quorum/mesh.h \
 	orchestrator/quorum/mesh_accept.c orchestrator/quorum/mesh_connect.c \
 	orchestrator/quorum/mesh_parts.h \

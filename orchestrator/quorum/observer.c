@@ -33,6 +33,7 @@ static int send_report(struct observer_process *o, uint32_t to, Ephor__Report *r
     Ephor__Watch watch = EPHOR__WATCH__INIT;
     report->sees = o->sees;
     report->reason = o->reason;
+    report->version = (char *)(uintptr_t)EPHOR_VERSION;
     watch.body_case = EPHOR__WATCH__BODY_REPORT;
     watch.report = report;
     size_t size = ephor__watch__get_packed_size(&watch);

@@ -91,7 +91,7 @@ void observer_feed(struct observer_process *o)
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     if (o->status.link == NULL)
         return;
-    feed.role = (char *)(uintptr_t)"observer";
+    feed.role = (char *)(uintptr_t) "observer";
     feed.term = o->term;
     feed.leader = o->leader;
     feed.storage_ok = true;

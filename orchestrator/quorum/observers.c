@@ -23,6 +23,7 @@ struct watcher { /* an observer that is linked */
     struct watcher *next;
     uint32_t id;
     char name[NAME_SIZE];
+    char version[32];
     struct voice voice;
     char reason[TEXT_SIZE];  /* why it is mute */
     uint64_t reported_index; /* policy by which it looks; 0: it has not said */
@@ -284,6 +285,7 @@ static bool take_report(struct observers *o, struct watcher *w, const Ephor__Rep
     const Ephor__Opinions *opinions = report->opinions;
     bool makes_sense = opinions != NULL;
     take_sight(o, w, report);
+    text_copy(w->version, sizeof(w->version), report->version);
     if (report->full)
         census_hush(&o->table, &w->voice);
     if (opinions == NULL)
@@ -456,6 +458,7 @@ void observers_feed(const struct observers *o, Ephor__FeedState *feed)
         to->id = w->id;
         to->sees = !w->voice.is_mute;
         to->reason = w->reason;
+        to->version = w->version;
         to->since_ms = now_mono_ms() - w->since_ms;
         to->follows = is_up_to_date(o, w);
         feed->observers[feed->n_observers++] = to;

@@ -3,8 +3,8 @@
  * processes. Files: quorum.c (the log and the machine), peers.c (processes: feeds, orders),
  * proposals.c (facts on their way into the log), offers.c (policies on theirs), presence.c (who has
  * come forward), sight.c (whether its own eyes can be believed), readers.c (who must not read
- * anything old), registry_work.c (who observes), observers.c and census.c (what they say), cluster.c
- * and mesh.c (the other controllers). */
+ * anything old), registry_work.c (who observes), observers.c and census.c (what they say),
+ * cluster.c and mesh.c (the other controllers). */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 

@@ -132,7 +132,7 @@ static const struct family {
      "State of the check: 0 ok, 1 warning, 2 critical, 3 unknown.", NEEDS_CORE, metric_check_code},
     {"ephor_check_observers", "gauge",
      "Observers that look at the check, by what they say; unknown: those that cannot tell.",
-     NEEDS_CORE, metric_observers},
+     NEEDS_CORE, metric_check_observers},
     {"ephor_check_last_result_timestamp_seconds", "gauge", "When the check last ran here.",
      NEEDS_CORE, metric_last_result},
     {"ephor_check_duration_seconds", "gauge", "How long the last run took.", NEEDS_CORE,

@@ -52,7 +52,7 @@ void metric_check_code(struct page *page)
     }
 }
 
-void metric_observers(struct page *page)
+void metric_check_observers(struct page *page)
 {
     for (int32_t i = 0; i < core_check_count(page->view->core); i++) {
         const struct check *check = core_check(page->view->core, i);

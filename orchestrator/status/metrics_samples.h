@@ -56,7 +56,7 @@ void metric_node_state(struct page *page);
 void metric_node_reachable(struct page *page);
 void metric_check_state(struct page *page);
 void metric_check_code(struct page *page);
-void metric_observers(struct page *page);
+void metric_check_observers(struct page *page);
 void metric_last_result(struct page *page);
 void metric_duration(struct page *page);
 void metric_runs(struct page *page);
