@@ -55,6 +55,13 @@ static void print_head(const struct ctl *ctl, const json_t *status)
     const json_t *cluster = json_object_get(status, "cluster");
     const json_t *paused = json_object_get(cluster, "paused");
     const char *leader = json_text(cluster, "leader");
+    if (json_is_object(json_object_get(status, "observer"))) {
+        out_state(ctl, json_text(status, "state"));
+        printf("  %s.\nWhat it decides: nothing. 'ephorctl status' on a controller tells of the "
+               "cluster.\n\n",
+               json_text(status, "headline"));
+        return;
+    }
     out_text(json_text(cluster, "name"));
     fputs("  ", stdout);
     out_state(ctl, json_text(status, "state"));

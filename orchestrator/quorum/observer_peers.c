@@ -218,7 +218,7 @@ void observer_connect(struct observer_process *o, Ephor__Role role, uint32_t ins
     if (role == EPHOR__ROLE__CHECKER)
         send_policy_to(o, peer->link);
     else
-        observer_feed(o);
+        observer_feed(o); /* and no state: there is none */
 }
 
 void observer_disconnect(struct observer_process *o)

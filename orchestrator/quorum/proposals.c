@@ -291,6 +291,7 @@ static bool may_forward(const Ephor__Fact *fact, uint32_t from)
            fact->body_case != EPHOR__FACT__BODY_LEADER &&
            fact->body_case != EPHOR__FACT__BODY_BOARD &&
            fact->body_case != EPHOR__FACT__BODY_OBSERVER &&
+           fact->body_case != EPHOR__FACT__BODY_CENSUS &&
            (fact->body_case != EPHOR__FACT__BODY_PRESENCE || fact->presence->there) &&
            fact->body_case != EPHOR__FACT__BODY__NOT_SET;
 }

@@ -317,6 +317,18 @@ static void write_all(struct jsonw *w, const char *key, const struct view *view,
     jsonw_array_end(w);
 }
 
+static void write_looks(struct jsonw *w, const Ephor__FeedLooks *looks)
+{
+    jsonw_object(w, "observer");
+    jsonw_int(w, "policy_index", (int64_t)looks->policy_index);
+    jsonw_bool(w, "sees", looks->sees);
+    jsonw_text(w, "reason", looks->reason);
+    jsonw_int(w, "silent", looks->silent);
+    for (size_t i = 0; i < looks->n_states && i <= STATE_UNKNOWN; i++)
+        jsonw_int(w, state_name((enum state)i), looks->states[i]);
+    jsonw_object_end(w);
+}
+
 void api_status(const struct view *view, struct buf *out)
 {
     static const struct core_shape nothing = {0};
@@ -326,6 +338,8 @@ void api_status(const struct view *view, struct buf *out)
     jsonw_object(&w, NULL);
     write_cluster(&w, view);
     write_controllers(&w, view);
+    if (view_is_observer(view->feed))
+        write_looks(&w, view->feed->state->looks);
     jsonw_text(&w, "state", state_name(view->state));
     jsonw_text(&w, "headline", view->headline);
     write_all(&w, "services", view, shape->services, write_service);

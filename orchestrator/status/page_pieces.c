@@ -103,7 +103,11 @@ void piece_banner(const struct view *view, struct buf *out)
         html_format(out, "(%u!) ", view->problem_total);
     html_format(out, "%s\"><h1><i aria-hidden=\"true\">%s</i> %s</h1>", name,
                 html_state_shape(view->state), view->headline);
-    if (view->core == NULL)
+    if (view_is_observer(view->feed))
+        buf_text(out,
+                 "<p>It decides nothing; the state of the cluster is on the controllers' pages. "
+                 "What follows is what is seen from here.</p>");
+    else if (view->core == NULL)
         buf_text(out, "<p>No policy was adopted yet.</p>");
     else
         banner_facts(view, out);

@@ -211,12 +211,16 @@ static void get_ready(struct context *c)
 {
     char why[ERR_TEXT_SIZE];
     bool is_ready = view_is_ready(c->routes->feed, why);
-    if (!is_ready)
+    if (view_is_observer(c->routes->feed)) {
+        is_ready = c->routes->feed->state->looks->policy_index != 0;
+        buf_text(&c->body, is_ready ? "ready: observing\n" : "not ready: it has no policy yet\n");
+    } else if (!is_ready) {
         buf_format(&c->body, "not ready: %s\n", why);
-    else if (c->routes->feed->is_leading)
+    } else if (c->routes->feed->is_leading) {
         buf_text(&c->body, "ready: leading\n");
-    else
+    } else {
         buf_format(&c->body, "ready: %s leads\n", c->view.core->leader_name);
+    }
     send_body(c, is_ready ? 200 : 503, TYPE_TEXT);
 }
 

@@ -60,12 +60,20 @@ const char *view_active_node(const struct view *view, int32_t service)
     return active == NONE ? NULL : view_node_name(view, core_member(view->core, active)->node);
 }
 
+bool view_is_observer(const struct feed *feed)
+{
+    return feed->is_linked && feed->state != NULL && feed->state->looks != NULL;
+}
+
 bool view_is_ready(const struct feed *feed, char text[ERR_TEXT_SIZE])
 {
     const struct core *core = feed->machine.core;
     text[0] = '\0';
     if (!feed->is_linked)
         text_copy(text, ERR_TEXT_SIZE, "the quorum process is not there; it is being started");
+    else if (view_is_observer(feed))
+        text_copy(text, ERR_TEXT_SIZE,
+                  "this is an observer, which looks and decides nothing: ask a controller");
     else if (!feed->is_fed)
         text_copy(text, ERR_TEXT_SIZE, "the state is being read");
     else if (feed->trouble[0] != '\0')
@@ -186,7 +194,7 @@ static void find_own_problems(struct view *view)
 {
     const struct feed *feed = view->feed;
     char why[ERR_TEXT_SIZE];
-    if (!view_is_ready(feed, why))
+    if (!view_is_ready(feed, why) && !view_is_observer(feed))
         add_problem(view, view->core == NULL ? STATE_UNKNOWN : STATE_CRITICAL, "ephor", "%s%s", why,
                     view->core == NULL ? "" : "; what is shown is not fresh");
     if (!feed->is_storage_ok)
@@ -337,6 +345,59 @@ static void find_common_problem(struct view *view)
         *add_problem(view, STATE_CRITICAL, view->core->name, "%s", diagnosis_help(d.kind)) = d;
 }
 
+/* ---- of an observer */
+
+static uint32_t count_linked(const Ephor__FeedState *state)
+{
+    uint32_t linked = 0;
+    for (size_t i = 0; i < state->n_peers; i++)
+        linked += state->peers[i]->connected ? 1 : 0;
+    return linked;
+}
+
+static const char *name_of_member(const Ephor__FeedState *state, uint32_t id)
+{
+    for (size_t i = 0; state->members != NULL && i < state->members->n_members; i++)
+        if (state->members->members[i]->id == id)
+            return state->members->members[i]->name;
+    return "a controller";
+}
+
+static void find_looks_problems(struct view *view)
+{
+    const Ephor__FeedState *state = view->feed->state;
+    const Ephor__FeedLooks *looks = state->looks;
+    bool is_alone = count_linked(state) == 0;
+    for (size_t i = 0; i < state->n_peers; i++)
+        if (!state->peers[i]->connected)
+            add_problem(view, is_alone ? STATE_CRITICAL : STATE_WARNING,
+                        name_of_member(state, state->peers[i]->id), "is not linked: %s",
+                        state->peers[i]->text);
+    if (looks->policy_index == 0)
+        add_problem(view, STATE_UNKNOWN, "observer", "no leader has told it the policy yet");
+    if (!looks->sees)
+        add_problem(view, STATE_WARNING, "observer", "what it sees is not counted: %s",
+                    looks->reason);
+    for (size_t i = 0; i < looks->n_wrong; i++)
+        add_problem(view, (enum state)looks->wrong[i]->state, looks->wrong[i]->check, "%s: %s",
+                    state_name((enum state)looks->wrong[i]->state), looks->wrong[i]->text);
+}
+
+static void write_looks_headline(struct view *view)
+{
+    const Ephor__FeedState *state = view->feed->state;
+    const Ephor__FeedLooks *looks = state->looks;
+    uint32_t checks = looks->silent;
+    for (size_t i = 0; i < looks->n_states; i++)
+        checks += looks->states[i];
+    text_format(
+        view->headline, sizeof(view->headline),
+        "An observer: it looks at %u check%s for %u of %zu controllers, and %u of them %s ok",
+        checks, checks == 1 ? "" : "s", count_linked(state), state->n_peers,
+        looks->n_states > 0 ? looks->states[STATE_OK] : 0,
+        looks->n_states > 0 && looks->states[STATE_OK] == 1 ? "is" : "are");
+}
+
 static int by_state(const void *a, const void *b)
 {
     const struct problem *x = a, *y = b;
@@ -350,7 +411,9 @@ static void write_headline(struct view *view)
     uint32_t bad = 0, total = view->core == NULL ? 0 : view->core->shape.services;
     for (uint32_t i = 0; i < total; i++)
         bad += core_service(view->core, (int32_t)i)->state != STATE_OK;
-    if (view->core == NULL)
+    if (view_is_observer(view->feed))
+        write_looks_headline(view);
+    else if (view->core == NULL)
         text_copy(view->headline, sizeof(view->headline), "Nothing is known yet");
     else if (bad > 0)
         text_format(view->headline, sizeof(view->headline), "%u of %u service%s need%s attention",
@@ -394,6 +457,8 @@ int view_init(struct view *view, const struct feed *feed, int64_t now_wall_ms)
         return ERR_NOMEM;
     }
     find_own_problems(view);
+    if (view_is_observer(feed))
+        find_looks_problems(view);
     if (view->core != NULL) {
         if (view->core->is_paused)
             add_problem(view, STATE_WARNING, "ephor", "paused by %s%s%s: nothing happens by itself",

@@ -56,6 +56,9 @@ const char *view_node_name(const struct view *view, int32_t node); /* NULL for N
 /* The node of the active member; NULL if there is none. */
 const char *view_active_node(const struct view *view, int32_t service);
 
+/* Is this an observer, which has looks (FeedLooks) and no state? */
+bool view_is_observer(const struct feed *feed);
+
 /* May this controller take requests of people now? Writes why not. */
 bool view_is_ready(const struct feed *feed, char text[ERR_TEXT_SIZE]);
 

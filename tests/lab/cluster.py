@@ -112,6 +112,7 @@ class Cluster:
     def __init__(self, lab, count):
         self.lab = lab
         self.all = [Controller(lab, f"c{n}") for n in range(1, count + 1)]
+        self.observers = []
 
     def __getitem__(self, name):
         return next(c for c in self.all if c.name == name)
@@ -190,14 +191,14 @@ class Cluster:
         wait_for(f"web is steady on {node}", look, seconds)
 
     def close(self, cleanly):
-        for controller in self.running():
+        for controller in self.running() + [o for o in self.observers if o.process is not None]:
             if cleanly:
                 controller.stop()
             else:
                 controller.kill()
 
     def check_logs(self):
-        for controller in self.all:
+        for controller in self.all + self.observers:
             found = re.search(r".*(ERROR: \w+Sanitizer|runtime error:|contract:|precondition|"
                               r"postcondition|must not happen).*", controller.log())
             claim(found is None, f"in the log of {controller.name}: "

@@ -22,6 +22,7 @@ import certificates  # noqa: E402,F401
 import diagnosis  # noqa: E402,F401
 import failover  # noqa: E402,F401
 import many_eyes  # noqa: E402,F401
+import observers  # noqa: E402,F401
 import operate  # noqa: E402,F401
 import leading  # noqa: E402,F401
 import policy  # noqa: E402,F401
@@ -35,7 +36,7 @@ def keep_logs(lab, keep, name):
     folder = os.path.join(keep, name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    for controller in lab.cluster.all if lab.cluster is not None else ():
+    for controller in lab.cluster.all + lab.cluster.observers if lab.cluster is not None else ():
         if os.path.exists(controller.log_path):
             shutil.copy(controller.log_path, folder)
     for path in ("ephord.log", "ephor.conf", "n1/sshd.log", "n2/sshd.log"):
@@ -54,7 +55,7 @@ def keep_logs(lab, keep, name):
 
 def run_in(lab, scenario):
     if scenario.controllers > 1:
-        lab.env["LAB_CONTROLLERS"] = str(min(scenario.controllers + 1, 5))  # room for one more
+        lab.env["LAB_CONTROLLERS"] = str(min(scenario.controllers + 2, 5))  # room for two more
         lab.cluster = Cluster(lab, scenario.controllers)
     lab.up()
     scenario.run(lab)
