@@ -3,6 +3,11 @@ noinst_PROGRAMS += tests/tools/vipwatch
 tests_tools_vipwatch_SOURCES = tests/tools/vipwatch.c
 
 # A shared object without libtool; never sanitized (see there).
+noinst_PROGRAMS += tests/lab/crowd
+tests_lab_crowd_SOURCES = tests/lab/crowd.c
+tests_lab_crowd_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_lab_crowd_LDADD = libquorum.a libconsensus.a libsys.a libproto.a libcore.a libbase.a $(UV_LIBS) $(SSL_LIBS) \
+	$(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) -lm
 noinst_PROGRAMS += tests/lab/eio.so
 tests_lab_eio_so_SOURCES = tests/lab/eio.c
 tests_lab_eio_so_CFLAGS = $(AM_CFLAGS) -fPIC -fno-sanitize=all

@@ -52,11 +52,12 @@ struct dissent {         /* of a controller from the others: scratch of survey.c
 struct check {
     char id[ID_SIZE];
     char name[NAME_SIZE];
-    uint8_t scope;  /* enum scope */
-    bool failover;  /* may it move or restart anything */
-    bool confirm;   /* may answers of several controllers together do for one's `fall` */
-    int32_t target; /* member, node or VIP by scope */
-    uint8_t agree, agree_count;     /* enum agree; of AGREE_NUMBER */
+    uint8_t scope;        /* enum scope */
+    bool failover;        /* may it move or restart anything */
+    bool confirm;         /* may answers of several controllers together do for one's `fall` */
+    int32_t target;       /* member, node or VIP by scope */
+    uint8_t agree;        /* enum agree */
+    uint16_t agree_count; /* of AGREE_NUMBER */
     uint8_t vantage, vantage_count; /* enum vantage; of VANTAGE_NUMBER */
     uint32_t vantage_names;         /* of VANTAGE_NAMES: bits of core.vantage_names */
     uint16_t observers;             /* how many of them look, too; 0: none */
@@ -324,8 +325,8 @@ struct outlook {
 };
 bool core_looks(const struct core *core, int32_t check, uint32_t seat, struct outlook *outlook);
 
-/* Where only some look, those of the highest weight do: of a check's identity and who it is. When one
- * goes, only its own checks go to others. */
+/* Where only some look, those of the highest weight do: of a check's identity and who it is. When
+ * one goes, only its own checks go to others. */
 uint64_t core_weight(uint64_t hash, uint32_t who);
 
 /* Does somebody's newest answer contradict the verdict, so that all should look at once? */

@@ -97,7 +97,7 @@ static int check_rules(const Ephor__Policy *p, const Ephor__Check *c, struct err
     bool has_names = c->vantage == EPHOR__VANTAGE__VANTAGE_NAMES;
     if ((unsigned)c->agree > EPHOR__AGREE__AGREE_NUMBER ||
         (c->agree == EPHOR__AGREE__AGREE_NUMBER &&
-         (c->agree_count == 0 || c->agree_count > CONTROLLERS_MAX)))
+         (c->agree_count == 0 || c->agree_count > CONTROLLERS_MAX + OBSERVERS_MAX)))
         return err_set(e, ERR_INVALID, "check %s: nobody knows how many must agree", c->id);
     if ((unsigned)c->vantage > EPHOR__VANTAGE__VANTAGE_NAMES ||
         (c->vantage == EPHOR__VANTAGE__VANTAGE_NUMBER &&
@@ -230,7 +230,7 @@ static void fill_rules(const Ephor__Check *from, struct check *to)
 {
     to->confirm = from->confirm;
     to->agree = (uint8_t)from->agree;
-    to->agree_count = (uint8_t)from->agree_count;
+    to->agree_count = (uint16_t)from->agree_count;
     to->vantage = (uint8_t)from->vantage;
     to->vantage_count = (uint8_t)from->vantage_count;
     for (size_t i = 0; i < from->n_vantage_names; i++)

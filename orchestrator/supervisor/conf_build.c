@@ -75,7 +75,7 @@ static void fill_parents(struct build *build, const struct conf_value *from)
 
 static void fill_agree(Ephor__Check *check, const char *text)
 {
-    if (conf_format_controllers(text, &check->agree_count))
+    if (conf_format_lookers(text, &check->agree_count))
         check->agree = EPHOR__AGREE__AGREE_NUMBER;
     else
         check->agree_count = 0;

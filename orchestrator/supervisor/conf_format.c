@@ -173,17 +173,25 @@ bool conf_format_controllers(const char *text, uint32_t *count)
     return text[0] >= '1' && text[0] <= '0' + CONTROLLERS_MAX && text[1] == '\0';
 }
 
+static bool is_count(const char *text, uint32_t max, uint32_t *count)
+{
+    int64_t number;
+    *count = 0;
+    if (text[0] == '0' || !text_parse_int(text, 1, max, &number))
+        return false;
+    *count = (uint32_t)number;
+    return true;
+}
+
 bool conf_format_observers(const char *text, uint32_t *count)
 {
-    size_t digits = strspn(text, "0123456789");
     *count = strcmp(text, "all") == 0 ? OBSERVERS_MAX : 0;
-    if (*count > 0 || strcmp(text, "none") == 0)
-        return true;
-    if (digits == 0 || digits > 3 || text[digits] != '\0' || text[0] == '0')
-        return false;
-    for (size_t i = 0; i < digits; i++)
-        *count = 10 * *count + (uint32_t)(text[i] - '0');
-    return *count <= OBSERVERS_MAX;
+    return *count > 0 || strcmp(text, "none") == 0 || is_count(text, OBSERVERS_MAX, count);
+}
+
+bool conf_format_lookers(const char *text, uint32_t *count)
+{
+    return is_count(text, CONTROLLERS_MAX + OBSERVERS_MAX, count);
 }
 
 static const char *canary_flaw(const char *text)
@@ -197,9 +205,9 @@ static const char *agree_flaw(const char *text)
 {
     uint32_t count;
     if (strcmp(text, "majority") == 0 || strcmp(text, "all") == 0 || strcmp(text, "any") == 0 ||
-        conf_format_controllers(text, &count))
+        conf_format_lookers(text, &count))
         return NULL;
-    return "is none of \"majority\", \"all\", \"any\" and the numbers 1 to 9";
+    return "is none of \"majority\", \"all\", \"any\" and the numbers 1 to 521";
 }
 
 static const char *vantage_flaw(const char *text)

@@ -20,6 +20,9 @@ bool conf_format_is_ip(const char *text);
 /* "none", "all" (OBSERVERS_MAX) or how many, 1 to OBSERVERS_MAX. */
 bool conf_format_observers(const char *text, uint32_t *count);
 
+/* "200": how many controllers and observers, all together. */
+bool conf_format_lookers(const char *text, uint32_t *count);
+
 /* "2": how many controllers, 1 to CONTROLLERS_MAX. */
 bool conf_format_controllers(const char *text, uint32_t *count);
 

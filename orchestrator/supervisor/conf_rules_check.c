@@ -109,19 +109,19 @@ static void check_agree(struct check_rules *rules, struct conf_value *check)
     struct conf_value *agree = conf_setting(&scope, "agree");
     const struct conf_value *vantage = conf_setting(&scope, "vantage");
     const char *observers = conf_setting_text(&scope, "observers");
-    uint32_t needed, observing, look = UINT32_MAX;
-    if (agree == NULL || vantage == NULL || !conf_format_controllers(agree->text, &needed) ||
-        observers == NULL || !conf_format_observers(observers, &observing))
+    uint32_t needed, observing, look;
+    if (agree == NULL || !conf_format_lookers(agree->text, &needed) || observers == NULL ||
+        !conf_format_observers(observers, &observing))
         return;
-    if (conf_value_is_sequence(vantage))
+    if (vantage != NULL && conf_value_is_sequence(vantage))
         look = vantage->count;
-    else if (!conf_format_controllers(vantage->text, &look))
-        look = UINT32_MAX;
-    if (look != UINT32_MAX && needed > look + observing && observing > 0)
+    else if (vantage == NULL || !conf_format_controllers(vantage->text, &look))
+        look = CONTROLLERS_MAX;
+    if (needed > look + observing && observing > 0)
         conf_issue(rules->issues, agree, NULL,
                    "%u can never agree, for %u controllers and at most %u observers look", needed,
                    look, observing);
-    else if (look != UINT32_MAX && needed > look + observing)
+    else if (needed > look + observing)
         conf_issue(rules->issues, agree, NULL,
                    "%u controllers can never agree, for vantage lets %u look", needed, look);
 }

@@ -180,9 +180,10 @@ const struct conf_row conf_rows[] = {
     INT("checks.*.rise", 1, 100, .flags = CONF_IN_DEFAULTS, .fallback = "2",
         .help = "Good answers in a row until it is thought to be good."),
     TEXT("checks.*.agree", AGREE, 8, .flags = CONF_IN_DEFAULTS, .fallback = "\"majority\"",
-         .help = "How many of the controllers able to see it must say that it is down: "
-                 "\"majority\", \"all\", \"any\" or a number. Of several that look, one alone "
-                 "is no majority."),
+         .help =
+             "How many of the controllers and observers able to see it must say that it is down: "
+             "\"majority\", \"all\", \"any\" or a number. Of several that look, one alone "
+             "is no majority."),
     {.path = "checks.*.vantage",
      .type = CONF_TYPE_VANTAGE,
      .min = 1,

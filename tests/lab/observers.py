@@ -1,6 +1,8 @@
 """Scenarios of observers: they look from more places and are counted, without a vote in the log."""
 import os
+import re
 import signal
+import subprocess
 
 from cluster import Controller
 from lab import claim, wait_for
@@ -138,6 +140,9 @@ def who_observes_is_for_operators_to_say(lab):
     observer.stop()
 
 
+CROWD = 150
+
+
 def critical_for(cluster):
     """Controllers for which n1's http is critical."""
     return {o["controller"] for c in cluster.leader().json("status").get("checks", [])
@@ -150,3 +155,44 @@ def state_of(cluster, check="web/n1/http"):
 
 def pid_of(observer, role):
     return next(p["pid"] for p in observer.json("status")["processes"] if p["role"] == role)
+
+
+@scenario(controllers=3, seconds=60, edits=LOOKED_AT)
+def a_crowd_of_observers_is_counted(lab):
+    """A hundred and fifty observers beside three controllers: all are linked to each, an outage is
+    agreed with all of them, and the next leader has all of them from the beginning."""
+    cluster = lab.cluster
+    bundles = []
+    for n in range(CROWD):
+        bundles.append(lab.path(f"crowd{n}.bundle"))
+        cluster.leader().ctl("cluster", "add", f"crowd{n}", "--observer", "--dir",
+                             lab.path("cluster"), "--out", bundles[-1])
+    with open(lab.path("crowd.log"), "wb") as log:
+        crowd = subprocess.Popen(["ip", "netns", "exec", f"{lab.prefix}-c4",
+                                  os.path.join(lab.build, "tests/lab/crowd"), *bundles],
+                                 env=lab.env, stdin=subprocess.DEVNULL, stderr=log)
+    try:
+        linked(lab, {f"crowd{n}" for n in range(CROWD)}, 40)
+        counted(cluster, seers=CROWD, ok=CROWD)
+        begin = newest(cluster)
+        old = cluster.leader()
+        old.kill()
+        wait_for("another one leads", lambda: any(c.leads() for c in cluster.running()))
+        counted(cluster, seers=CROWD, ok=CROWD)
+        old.start()
+        all_see(cluster)
+        linked(lab, {f"crowd{n}" for n in range(CROWD)}, 40)
+        claim_no_false_verdict(cluster, begin)
+
+        facts = cluster.leader().log_index()
+        crowd.send_signal(signal.SIGUSR1)  # all of them are wrong, and outvote three controllers
+        told(cluster, "web/n1/http: critical", begin)
+        counted(cluster, critical=CROWD)
+        crowd.send_signal(signal.SIGUSR1)
+        counted(cluster, ok=CROWD)
+        facts = cluster.leader().log_index() - facts
+        claim(facts < 4 * CROWD, f"{facts} entries for {CROWD} observers that changed their mind twice")
+    finally:
+        crowd.kill()
+        crowd.wait()
+    counted(cluster, seers=0)
