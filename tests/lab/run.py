@@ -31,6 +31,23 @@ from cluster import Cluster  # noqa: E402
 from lab import EXIT_SKIP, TOP, Failed, Lab, Skipped  # noqa: E402
 from scenario import SCENARIOS  # noqa: E402
 
+JOURNAL_LINES, JOURNAL_WIDTH = 25, 180
+
+
+def last_journal(lab):
+    """The last lines that any controller tells, for whoever sees no more than this output."""
+    commands = [lab.ctl]
+    if lab.cluster is not None:
+        commands = [controller.ctl for controller in lab.cluster.running()]
+    longest = ""
+    for ctl in commands:
+        try:
+            told = ctl("journal", "-n", str(JOURNAL_LINES), check=False).stdout
+        except (subprocess.SubprocessError, OSError):
+            continue
+        longest = max(longest, told, key=len)
+    return "".join(f"\n      {line[:JOURNAL_WIDTH]}" for line in longest.splitlines())
+
 
 def keep_logs(lab, keep, name):
     folder = os.path.join(keep, name)
@@ -79,7 +96,7 @@ def run_one(scenario, build, keep, prefix):
         raise
     except Exception as e:  # pylint: disable=broad-except  a scenario must not end the others
         problem = str(e) if isinstance(e, Failed) else f"{type(e).__name__}: {e}"
-        problem += f" (see {keep_logs(lab, keep, scenario.name)})"
+        problem += f" (see {keep_logs(lab, keep, scenario.name)}){last_journal(lab)}\n     "
     finally:
         if lab.cluster is not None:
             lab.cluster.close(cleanly=False)
