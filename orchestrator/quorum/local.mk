@@ -10,6 +10,7 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/mesh_accept.c orchestrator/quorum/mesh_connect.c \
 	orchestrator/quorum/mesh_parts.h \
 	orchestrator/quorum/census.c orchestrator/quorum/census.h \
+	orchestrator/quorum/contacts.c orchestrator/quorum/contacts.h \
 	orchestrator/quorum/looks.c orchestrator/quorum/looks.h \
 	orchestrator/quorum/observer.c orchestrator/quorum/observer.h \
 	orchestrator/quorum/observer_parts.h orchestrator/quorum/observer_peers.c \
@@ -67,3 +68,9 @@ test_registry_work_SOURCES = tests/unit/test_registry_work.c tests/unit/big_poli
 test_registry_work_CPPFLAGS = $(test_offers_CPPFLAGS)
 test_registry_work_CFLAGS = $(test_offers_CFLAGS)
 test_registry_work_LDADD = $(test_offers_LDADD)
+
+check_PROGRAMS += test_contacts
+TESTS += test_contacts
+test_contacts_SOURCES = tests/unit/test_contacts.c orchestrator/quorum/contacts.c
+test_contacts_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_contacts_LDADD = libproto.a libbase.a $(PROTOBUF_C_LIBS) $(CHECK_LIBS)

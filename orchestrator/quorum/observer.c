@@ -6,6 +6,7 @@
 #include "orchestrator/consensus/roster.h"
 #include "orchestrator/quorum/calm.h"
 #include "orchestrator/quorum/certificate.h"
+#include "orchestrator/quorum/contacts.h"
 #include "orchestrator/quorum/looks.h"
 #include "orchestrator/quorum/mesh.h"
 #include "orchestrator/quorum/observer_parts.h"
@@ -157,10 +158,27 @@ static void take_policy(struct observer_process *o, const Ephor__Guide *guide)
     observer_feed(o);
 }
 
+static bool are_same(const Ephor__Membership *a, const Ephor__Membership *b)
+{
+    size_t size = ephor__membership__get_packed_size(a);
+    if (size != ephor__membership__get_packed_size(b))
+        return false;
+    uint8_t *bytes = malloc(2 * size + 1);
+    PRE(bytes != NULL);
+    ephor__membership__pack(a, bytes);
+    ephor__membership__pack(b, bytes + size);
+    bool is_same = memcmp(bytes, bytes + size, size) == 0;
+    free(bytes);
+    return is_same;
+}
+
 static void take_members(struct observer_process *o, const Ephor__Membership *members)
 {
+    if (members->n_members == 0 || are_same(members, o->members))
+        return;
     Ephor__Membership *copy = roster_copy(members);
     PRE(copy != NULL);
+    contacts_save(o->state_dir, members);
     ephor__membership__free_unpacked(o->members, NULL);
     o->members = copy;
     mesh_set_members(o->mesh, copy, true);
@@ -283,7 +301,9 @@ static int open_mesh(struct observer_process *o, const Ephor__Setup *setup, stru
                                      unheard_ms > UNHEARD_MAX_MS ? unheard_ms : UNHEARD_MAX_MS,
                                  .observes = true};
     o->mesh = mesh_new(o->loop, &params, &ops, o);
-    o->members = roster_copy(&contacts);
+    o->members = contacts_load(o->state_dir, setup->cluster);
+    if (o->members == NULL)
+        o->members = roster_copy(&contacts);
     if (o->mesh == NULL || o->members == NULL)
         return err_set(e, ERR_NOMEM, "out of memory");
     mesh_set_members(o->mesh, o->members, true);
@@ -297,6 +317,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     o->process = process;
     o->loop = process_loop(process);
     o->id = setup->controller;
+    text_copy(o->state_dir, sizeof(o->state_dir), setup->state_dir);
     o->checker_count = setup->checker_count;
     o->beat_ms = setup->fresh_ms / 3;
     o->sees = true;

@@ -12,6 +12,8 @@
 #include "orchestrator/raft/raft.h"
 #include "orchestrator/sys/link.h"
 
+#include <limits.h>
+
 enum { OBSERVER_CHECKERS_MAX = 8 };
 
 struct told {              /* a controller, and what it knows */
@@ -31,6 +33,7 @@ struct observer_process {
     struct loop *loop;
     uint32_t id;
     uint32_t checker_count;
+    char state_dir[PATH_MAX];
     int64_t beat_ms;
     struct mesh *mesh;
     struct certificate certificate;

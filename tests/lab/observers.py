@@ -126,6 +126,15 @@ def who_observes_is_for_operators_to_say(lab):
     shown = observer.ctl("status").stdout
     claim("observer" in shown and "2 of 2 controllers" in shown and "2 of them are ok" in shown, f"the observer does not say what it is: {shown}")
 
+    observer.stop()  # and those of its bundle were all replaced since
+    directory = os.path.join(observer.home, "cluster", "cluster.json")
+    with open(directory, encoding="utf-8") as f:
+        text = f.read().replace("10.77.0.1:", "10.77.0.91:").replace("10.77.0.2:", "10.77.0.92:")
+    with open(directory, "w", encoding="utf-8") as f:
+        f.write(text)
+    observer.start()
+    linked(lab, ("c3",))
+
     lab.edit(('observers = "all";', 'observers = "none";'))
     cluster["c1"].ctl("config", "apply", "--yes")
     counted(cluster, seers=0)
