@@ -1,5 +1,6 @@
 """Scenarios of several vantage points: who sees what, what is agreed, and who doubts itself."""
 import os
+import random
 import signal
 import time
 
@@ -102,9 +103,28 @@ def who_sees_nothing_is_outvoted(lab):
     cluster.service_is("n1")
 
 
-@scenario(controllers=3, seconds=25, edits=QUICK)
+def starve(controller, seconds):
+    """As on a machine whose processors somebody else keeps busy: all of its processes run for a
+    moment now and then."""
+    pids = [controller.pid_of(role) for role in ("quorum", "checker", "actor", "status")]
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(random.uniform(0.05, 0.35))
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(random.uniform(0.005, 0.03))
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@scenario(controllers=3, seconds=30, edits=QUICK)
 def bad_links_and_slow_controllers_change_nothing(lab):
-    """One-way cuts, a third of all packets lost, and controllers that are stopped for a while."""
+    """One-way cuts, a third of all packets lost, and controllers that are stopped for a while, or
+    hardly ever run, the leader as well."""
     cluster = lab.cluster
     all_see(cluster)
     begin = newest(cluster)
@@ -132,7 +152,9 @@ def bad_links_and_slow_controllers_change_nothing(lab):
         os.kill(pid, signal.SIGCONT)
         told(cluster, f"calm {slow.name}: only watches", before)
         told(cluster, f"calm {slow.name}: is calm again", before)
-    all_see(cluster)
+    for slow in (cluster.follower(), cluster.leader()):
+        starve(slow, 4)
+        all_see(cluster)
     claim_no_false_verdict(cluster, begin)
     cluster.service_is("n1")
 
