@@ -22,7 +22,6 @@ libexplorer_a_SOURCES = \
 	orchestrator/core/words.c
 
 check_PROGRAMS += explorer
-TESTS += explorer
 explorer_SOURCES = tests/explorer/explorer.c
 explorer_CPPFLAGS = $(EXPLORER_CPPFLAGS)
 explorer_CFLAGS = $(EXPLORER_CFLAGS)

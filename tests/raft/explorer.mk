@@ -15,7 +15,6 @@ libraftexplorer_a_SOURCES = \
 	orchestrator/raft/trail.c orchestrator/raft/transfer.c orchestrator/raft/update.c
 
 check_PROGRAMS += raft_explorer
-TESTS += raft_explorer
 raft_explorer_SOURCES = tests/raft/raft_explorer.c
 raft_explorer_CPPFLAGS = $(RAFT_EXPLORER_CPPFLAGS)
 raft_explorer_CFLAGS = $(RAFT_EXPLORER_CFLAGS)

@@ -4,7 +4,7 @@
 WHOLE_PLANTED = \
 	whole_planted_wait whole_planted_new_leader whole_planted_remembers whole_planted_fresh \
 	whole_planted_granted whole_planted_dated whole_planted_absent whole_planted_one_voice \
-	whole_planted_budget whole_planted_outcome whole_planted_forgotten \
+	whole_planted_budget whole_planted_forgotten \
 	whole_planted_restored whole_planted_journal whole_planted_epoch whole_planted_creates \
 	whole_planted_until whole_planted_twice
 if !SANITIZE # what is found as shipped is found
@@ -112,17 +112,6 @@ whole_planted_budget_LDADD = libwhole.a $(WHOLE_LIBS)
 tests/sim/whole_planted_budget.c: orchestrator/core/board.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/core $@ board.c \
 	  's/^        core->controllers\[i\].presence = PRESENCE_UNCONFIRMED;/&\n    for (int32_t i = 0; i < core_service_count(core); i++) core_service(core, i)->moves.count = 0;\n    for (int32_t i = 0; i < core_member_count(core); i++) core_member(core, i)->restarts.count = 0;/'
-
-# Outcomes that were on their way when the quorum process ended are not said again.
-whole_planted_outcome_SOURCES = tests/raft/sim.c
-nodist_whole_planted_outcome_SOURCES = tests/sim/whole_planted_outcome.c
-whole_planted_outcome_CPPFLAGS = $(WHOLE_CPPFLAGS) \
-	-DSIM_EXPECTS='"LIVENESS"' -DSIM_WITHIN=6000
-whole_planted_outcome_CFLAGS = $(WHOLE_CFLAGS)
-whole_planted_outcome_LDADD = libwhole.a $(WHOLE_LIBS)
-tests/sim/whole_planted_outcome.c: orchestrator/actor/actor.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/actor $@ actor.c \
-	  's/outbox_send(actor, true);/outbox_send(actor, false);/'
 
 # What the log has forgotten of a controller is told again once, and then never more.
 whole_planted_forgotten_SOURCES = tests/raft/sim.c
