@@ -341,11 +341,27 @@ static void on_report(void *data)
 
 /* ---------------------------------------------------------------- the process */
 
-static int on_start(void *data, struct process *process, const Ephor__Setup *setup,
-                    struct errbuf *e)
+static int open_log(struct quorum *q, const Ephor__Setup *setup, struct errbuf *e)
 {
     static const struct engine_callbacks callbacks = {on_snapshot, on_entry,   on_leadership,
                                                       on_storage,  on_members, on_send};
+    struct engine_params params = {.state_dir = setup->state_dir,
+                                   .controller = setup->controller,
+                                   .name = setup->controller_name,
+                                   .joins = setup->joins,
+                                   .election_ms = setup->election_ms,
+                                   .heartbeat_ms = setup->heartbeat_ms,
+                                   .callbacks = &callbacks,
+                                   .data = q};
+    int err = engine_open(q->loop, &params, &q->engine, e);
+    if (err != ERR_OK)
+        err_wrap(e, "the log in %s", setup->state_dir);
+    return err;
+}
+
+static int on_start(void *data, struct process *process, const Ephor__Setup *setup,
+                    struct errbuf *e)
+{
     struct quorum *q = data;
     q->process = process;
     q->loop = process_loop(process);
@@ -366,22 +382,13 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     if (q->observers == NULL || q->effects == NULL || q->tick == NULL || q->beat == NULL ||
         q->report == NULL || !readers_open(q))
         return err_set(e, ERR_NOMEM, "out of memory");
-    struct engine_params params = {.state_dir = setup->state_dir,
-                                   .controller = setup->controller,
-                                   .name = setup->controller_name,
-                                   .joins = setup->joins,
-                                   .election_ms = setup->election_ms,
-                                   .heartbeat_ms = setup->heartbeat_ms,
-                                   .callbacks = &callbacks,
-                                   .data = q};
-    int err = engine_open(q->loop, &params, &q->engine, e);
+    int err = open_log(q, setup, e);
+    if (err == ERR_OK)
+        err = cluster_open(q, setup, e);
     if (err != ERR_OK) {
-        err_wrap(e, "the log in %s", setup->state_dir);
+        observers_free(q->observers);
         return err;
     }
-    err = cluster_open(q, setup, e);
-    if (err != ERR_OK)
-        return err;
     calm_init(&q->calm, now_mono_ms(), now_suspended_ms());
     timer_start(q->beat, 0, 0);
     timer_start(q->report, REPORT_MS, REPORT_MS);

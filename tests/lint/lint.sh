@@ -162,8 +162,9 @@ if command -v cppcheck >/dev/null; then
         orchestrator checks 2>&1 | grep ': cppcheck: ')
 fi
 if command -v clang-tidy >/dev/null; then
-    tell_all < <(clang-tidy --quiet --config-file="$here/clang-tidy.yml" orchestrator/core/*.c orchestrator/base/*.c \
-        -- -std=c11 -D_GNU_SOURCE -I"$src" 2>/dev/null | grep -E 'warning:|error:')
+    tell_all < <(printf '%s\n' orchestrator/core/*.c orchestrator/base/*.c |
+        xargs -n 6 -P "$(nproc)" sh -c 'clang-tidy --quiet "$@" -- -std=c11 -D_GNU_SOURCE -I.' \
+            sh --config-file="$here/clang-tidy.yml" 2>/dev/null | grep -E 'warning:|error:')
 fi
 if command -v shellcheck >/dev/null; then
     tell_all < <(shellcheck -S warning -f gcc quickstart autogen.sh .ci/run etc/lab/*.sh \
