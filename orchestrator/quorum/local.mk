@@ -74,3 +74,20 @@ TESTS += test_contacts
 test_contacts_SOURCES = tests/unit/test_contacts.c orchestrator/quorum/contacts.c
 test_contacts_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
 test_contacts_LDADD = libproto.a libbase.a $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+# Links, timers and the log are played by these; the machine is real.
+check_PROGRAMS += test_observers
+TESTS += test_observers
+test_observers_SOURCES = tests/unit/test_observers.c tests/unit/big_policy.h \
+	orchestrator/quorum/census.c orchestrator/quorum/observers.c
+test_observers_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_observers_CFLAGS = $(AM_CFLAGS) -Wno-write-strings
+test_observers_LDADD = libproto.a libcore.a libbase.a $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += test_observer
+TESTS += test_observer
+test_observer_SOURCES = tests/unit/test_observer.c tests/unit/big_policy.h \
+	orchestrator/consensus/roster.c orchestrator/quorum/calm.c orchestrator/quorum/looks.c \
+	orchestrator/quorum/observer.c orchestrator/quorum/sight.c
+test_observer_CPPFLAGS = $(test_observers_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'
+test_observer_CFLAGS = $(test_observers_CFLAGS)
+test_observer_LDADD = $(test_observers_LDADD)

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REPORT_MS = 1000, UNHEARD_MAX_MS = 1000 };
+enum { REPORT_MS = 1000, UNHEARD_MAX_MS = 1000, UNHEARD_LEADER_MS = 3000 };
 
 /* ---------------------------------------------------------------- what it says */
 
@@ -187,10 +187,26 @@ static void take_members(struct observer_process *o, const Ephor__Membership *me
             o->told[i] = (struct told){0};
 }
 
+/* Of those that say that they lead, the newest is right. One that was not heard for a while does
+ * not stand in the way: a cluster that was recovered may have begun again with an earlier term. */
+static bool is_newest_leader(const struct observer_process *o, const struct told *told)
+{
+    for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        const struct told *other = &o->told[i];
+        if (other->id != 0 && other->leads && other->term > told->term &&
+            now_mono_ms() - other->heard_ms < UNHEARD_LEADER_MS)
+            return false;
+    }
+    return told->leads;
+}
+
 /* The newest leader is followed; of the others only what they know is of interest. */
 static void take_guide(struct observer_process *o, struct told *told, const Ephor__Guide *guide)
 {
-    bool is_newest = guide->leading && guide->term >= o->term;
+    told->term = guide->term;
+    told->leads = guide->leading;
+    told->heard_ms = now_mono_ms();
+    bool is_newest = is_newest_leader(o, told);
     if (told->policy_index != guide->policy_index) {
         told->policy_index = guide->policy_index;
         told->is_told = false;
@@ -203,7 +219,7 @@ static void take_guide(struct observer_process *o, struct told *told, const Epho
         take_present(o, guide);
     }
     tell_all(o);
-    if (guide->members != NULL && (is_newest || guide->term >= o->term))
+    if (guide->members != NULL && guide->term >= o->term)
         take_members(o, guide->members);
 }
 

@@ -20,6 +20,9 @@ struct told {              /* a controller, and what it knows */
     uint32_t id;           /* 0: a free place */
     uint64_t policy_index; /* that is in force for it */
     bool is_told;          /* all that is seen under that policy */
+    uint64_t term;         /* as it said last, and when */
+    bool leads;
+    int64_t heard_ms;
 };
 
 struct observer_peer { /* another process of this ephord */

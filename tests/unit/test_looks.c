@@ -71,6 +71,9 @@ START_TEST(where_all_look_they_take_turns)
         ck_assert_uint_eq(looks.list[i].outlook.rank, 1);
     }
     ck_assert(!looks_choose(&looks, 1004, present, 3));
+    say(0, STATE_OK, ""); /* and goes on knowing when its turn is another */
+    ck_assert(looks_choose(&looks, 1004, present, 1));
+    ck_assert(looks.list[0].is_known);
 }
 END_TEST
 
@@ -97,6 +100,12 @@ START_TEST(as_many_look_as_are_wanted)
         ck_assert_uint_eq(count, WANTED);
         ck_assert_uint_eq(ranks, (1U << WANTED) - 1);
     }
+    uint32_t count = 0; /* the same when there is one more than wanted */
+    for (int k = 0; k <= WANTED; k++) {
+        looks_choose(&all[k], present[k], present, WANTED + 1);
+        count += count_looks(&all[k]);
+    }
+    ck_assert_uint_eq(count, WANTED * CHECKS);
     for (int k = 0; k < OTHERS; k++)
         looks_close(&all[k]);
 }
