@@ -134,10 +134,11 @@ static void choose(struct observer_process *o)
 static void take_present(struct observer_process *o, const Ephor__Guide *guide)
 {
     size_t count = guide->n_present < OBSERVERS_MAX ? guide->n_present : OBSERVERS_MAX;
-    if (count == o->present_count &&
-        memcmp(o->present, guide->present, count * sizeof(o->present[0])) == 0)
+    size_t size = count * sizeof(o->present[0]);
+    if (count == o->present_count && (count == 0 || memcmp(o->present, guide->present, size) == 0))
         return;
-    memcpy(o->present, guide->present, count * sizeof(o->present[0]));
+    if (count > 0)
+        memcpy(o->present, guide->present, size);
     o->present_count = count;
     choose(o);
 }
