@@ -4,13 +4,13 @@
 #include "orchestrator/base/text.h"
 
 enum {
-    LATE_MS = 250,  /* a beat this late: stop acting */
+    LATE_MS = 250,  /* a beat this late, or a clock this far off: stop acting */
     CALM_MS = 2000, /* ... until it was calm for so long */
 };
 
-void calm_init(struct calm *calm, int64_t now_ms, int64_t suspended_ms)
+void calm_init(struct calm *calm, const struct clocks *now)
 {
-    *calm = (struct calm){.is_calm = true, .due_ms = now_ms, .suspended_ms = suspended_ms};
+    *calm = (struct calm){.is_calm = true, .due_ms = now->mono_ms, .last = *now};
 }
 
 bool calm_note_lag(struct calm *calm, int64_t now_ms, int64_t late_ms, const char *what)
@@ -24,17 +24,30 @@ bool calm_note_lag(struct calm *calm, int64_t now_ms, int64_t late_ms, const cha
     return true;
 }
 
-bool calm_beat(struct calm *calm, int64_t now_ms, int64_t suspended_ms)
+static bool look(struct calm *calm, const struct clocks *now)
 {
-    int64_t late_ms = now_ms - calm->due_ms;
-    bool jumped = suspended_ms - calm->suspended_ms > LATE_MS;
-    calm->suspended_ms = suspended_ms;
-    if (late_ms > LATE_MS || jumped)
-        return calm_note_lag(calm, now_ms, late_ms,
-                             jumped ? "the machine was suspended for" : "it lagged by");
-    if (calm->is_calm || now_ms < calm->again_ms)
+    const struct clocks *last = &calm->last;
+    int64_t late_ms = now->mono_ms - calm->due_ms;
+    int64_t suspended_ms = now->suspended_ms - last->suspended_ms;
+    int64_t set_ms = (now->wall_ms - last->wall_ms) - (now->mono_ms - last->mono_ms);
+    if (suspended_ms > LATE_MS)
+        return calm_note_lag(calm, now->mono_ms, suspended_ms, "the machine was suspended for");
+    if (late_ms > LATE_MS)
+        return calm_note_lag(calm, now->mono_ms, late_ms, "it lagged by");
+    if (set_ms > LATE_MS)
+        return calm_note_lag(calm, now->mono_ms, set_ms, "its clock was set forward by");
+    if (set_ms < -LATE_MS)
+        return calm_note_lag(calm, now->mono_ms, -set_ms, "its clock was set back by");
+    if (calm->is_calm || now->mono_ms < calm->again_ms)
         return false;
     calm->is_calm = true;
     calm->text[0] = '\0';
     return true;
+}
+
+bool calm_beat(struct calm *calm, const struct clocks *now)
+{
+    bool is_changed = look(calm, now);
+    calm->last = *now;
+    return is_changed;
 }

@@ -91,3 +91,8 @@ test_observer_SOURCES = tests/unit/test_observer.c tests/unit/big_policy.h \
 test_observer_CPPFLAGS = $(test_observers_CPPFLAGS) -DEPHOR_VERSION='"$(PACKAGE_VERSION)"'
 test_observer_CFLAGS = $(test_observers_CFLAGS)
 test_observer_LDADD = $(test_observers_LDADD)
+check_PROGRAMS += test_calm
+TESTS += test_calm
+test_calm_SOURCES = tests/unit/test_calm.c orchestrator/quorum/calm.c
+test_calm_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+test_calm_LDADD = libbase.a $(CHECK_LIBS)

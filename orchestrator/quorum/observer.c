@@ -286,7 +286,8 @@ void observer_on_checker(struct observer_process *o, const Ephor__CheckerState *
 static void on_beat(void *data)
 {
     struct observer_process *o = data;
-    calm_beat(&o->calm, now_mono_ms(), now_suspended_ms());
+    struct clocks now = {now_mono_ms(), now_suspended_ms(), now_wall_ms()};
+    calm_beat(&o->calm, &now);
     judge(o);
     tell_all(o);
     o->calm.due_ms = now_mono_ms() + o->beat_ms;
@@ -345,7 +346,8 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
     int err = open_mesh(o, setup, e);
     if (err != ERR_OK)
         return err;
-    calm_init(&o->calm, now_mono_ms(), now_suspended_ms());
+    struct clocks now = {now_mono_ms(), now_suspended_ms(), now_wall_ms()};
+    calm_init(&o->calm, &now);
     timer_start(o->beat, 0, 0);
     timer_start(o->report, REPORT_MS, REPORT_MS);
     process_ready(process);

@@ -317,7 +317,8 @@ void quorum_tell_sight(struct quorum *q)
 static void on_beat(void *data)
 {
     struct quorum *q = data;
-    if (calm_beat(&q->calm, now_mono_ms(), now_suspended_ms()))
+    struct clocks now = {now_mono_ms(), now_suspended_ms(), now_wall_ms()};
+    if (calm_beat(&q->calm, &now))
         quorum_tell_calm(q);
     quorum_note_leader(q);
     quorum_tell_calm(q);
@@ -389,7 +390,8 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
         observers_free(q->observers);
         return err;
     }
-    calm_init(&q->calm, now_mono_ms(), now_suspended_ms());
+    struct clocks now = {now_mono_ms(), now_suspended_ms(), now_wall_ms()};
+    calm_init(&q->calm, &now);
     timer_start(q->beat, 0, 0);
     timer_start(q->report, REPORT_MS, REPORT_MS);
     process_ready(process);
