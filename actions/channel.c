@@ -13,11 +13,13 @@ struct channel {
     void *data;
     struct ssh_channel *ssh; /* one of the two */
     struct exec *exec;
-    struct buf line;
-    bool is_skipping; /* the rest of a line that was too long */
-    bool is_closed;   /* by its owner */
-    bool is_giving;   /* inside on_line */
-    bool is_freed;    /* freed while inside on_line */
+    struct line {
+        struct buf text;
+        bool is_skipping; /* the rest of one that was too long */
+    } lines[2];           /* unfinished ones: the two streams come in pieces, in any order */
+    bool is_closed;       /* by its owner */
+    bool is_giving;       /* inside on_line */
+    bool is_freed;        /* freed while inside on_line */
 };
 
 static void channel_free(struct channel *channel)
@@ -26,31 +28,33 @@ static void channel_free(struct channel *channel)
         channel->is_freed = true;
         return;
     }
-    buf_close(&channel->line);
+    buf_close(&channel->lines[0].text);
+    buf_close(&channel->lines[1].text);
     free(channel);
 }
 
-static void give_line(struct channel *channel)
+static void give_line(struct channel *channel, struct line *line)
 {
-    const char *line = buf_string(&channel->line);
+    const char *text = buf_string(&line->text);
     if (!channel->is_closed)
-        channel->ops->on_line(channel->data, line);
-    buf_clear(&channel->line);
+        channel->ops->on_line(channel->data, text);
+    buf_clear(&line->text);
+    line->is_skipping = false;
 }
 
-static void on_output(void *data, const char *bytes, size_t size)
+static void on_output(void *data, bool is_error, const char *bytes, size_t size)
 {
     struct channel *channel = data;
+    struct line *line = &channel->lines[is_error];
     channel->is_giving = true;
     while (size > 0 && !channel->is_closed) {
         const char *end = memchr(bytes, '\n', size);
         size_t piece = end == NULL ? size : (size_t)(end - bytes);
-        if (!channel->is_skipping && buf_append(&channel->line, bytes, piece) != ERR_OK)
-            channel->is_skipping = true;
+        if (!line->is_skipping && buf_append(&line->text, bytes, piece) != ERR_OK)
+            line->is_skipping = true;
         if (end == NULL)
             break;
-        give_line(channel);
-        channel->is_skipping = false;
+        give_line(channel, line);
         bytes += piece + 1;
         size -= piece + 1;
     }
@@ -86,6 +90,11 @@ static void on_exec_done(void *data, const struct exec_result *result)
     ended(data, words);
 }
 
+static void on_exec_output(void *data, const char *bytes, size_t size)
+{
+    on_output(data, false, bytes, size);
+}
+
 static bool open_local(struct channel *channel, struct loop *loop, const char *name,
                        const char *program)
 {
@@ -93,7 +102,7 @@ static bool open_local(struct channel *channel, struct loop *loop, const char *n
     struct exec_params params = {.argv = argv,
                                  .err_max = 1024,
                                  .has_input = true,
-                                 .on_output = on_output,
+                                 .on_output = on_exec_output,
                                  .on_done = on_exec_done,
                                  .data = channel};
     return exec_start(&channel->exec, loop, &params, NULL, NULL) == ERR_OK;
@@ -138,7 +147,8 @@ struct channel *channel_open(struct loop *loop, struct ssh *ssh, const char *nam
         return NULL;
     channel->ops = ops;
     channel->data = data;
-    buf_init(&channel->line, CHANNEL_LINE_MAX);
+    buf_init(&channel->lines[0].text, CHANNEL_LINE_MAX);
+    buf_init(&channel->lines[1].text, CHANNEL_LINE_MAX);
     bool is_open = ssh == NULL ? open_local(channel, loop, name, program)
                                : open_ssh(channel, ssh, name, program);
     if (!is_open) {

@@ -14,7 +14,9 @@ enum { CHANNEL_LINE_MAX = 4096 };
 struct channel;
 
 struct channel_ops {
-    void (*on_line)(void *data, const char *line); /* without its \n; longer ones are cut */
+    /* A whole line of its output or, over SSH, of its standard error; without its \n, cut when it
+     * is longer. */
+    void (*on_line)(void *data, const char *line);
     /* The program ended, or the way to it was lost. Runs once; the channel is gone afterwards. */
     void (*on_end)(void *data, const char *text);
 };

@@ -202,7 +202,7 @@ serve() {
     old=
     [ ! -r "$dir/lease.$controller" ] || read -r old <"$dir/lease.$controller"
     case $old in ''|"$$"|*[!0-9]*) ;; *)
-        case $(tr '\0' ' ' </proc/"$old"/cmdline 2>/dev/null) in *ephor-lease*) kill "$old" 2>/dev/null ;; esac ;;
+        case $(tr '\0' ' ' 2>/dev/null </proc/"$old"/cmdline) in *ephor-lease*) kill "$old" 2>/dev/null ;; esac ;;
     esac
     printf '%s\n' $$ >"$dir/lease.$controller"
     look_up_word

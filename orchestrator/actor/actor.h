@@ -101,6 +101,7 @@ struct actor_node {
     char told_text[TEXT_SIZE];
     int64_t down_since_ms;
     char problem[TEXT_SIZE]; /* the last `error` line */
+    unsigned chatter;        /* lines of this channel that are not of the protocol */
 };
 
 struct report { /* a fact on its way into the log */

@@ -32,6 +32,7 @@ enum {
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
     CAP_SLACK_CS = 10,
     LEASE_DEFAULT_MS = 3000,
+    CHATTER_MAX = 3, /* lines in the log for what a node says beside the protocol, a channel */
 };
 
 static bool is_hold_of(const struct owed *owed, const struct actor_node *node)
@@ -377,6 +378,8 @@ static void on_line(void *data, const char *line)
         read_foreign(node, copy + 8);
     else if (text_starts_with(copy, "error "))
         text_copy(node->problem, sizeof(node->problem), copy + 6);
+    else if (node->chatter++ < CHATTER_MAX)
+        log_warning("lease", "%s says something of its own: %.200s", node->name, copy);
     if (text_starts_with(copy, "error "))
         log_warning("lease", "%s: %s", node->name, node->problem);
     if (!is_good)
@@ -396,6 +399,7 @@ bool holds_open(struct actor_node *node)
     struct actor *actor = node->actor;
     char line[CHANNEL_LINE_MAX];
     node->seq = node->answered_seq = 0;
+    node->chatter = 0;
     node->sent_ms = now_mono_ms();
     for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
         if (strcmp(owed->node, node->name) == 0)

@@ -210,7 +210,7 @@ static bool read_channel(struct ssh_channel *channel, int stream)
         return false;
     channel->ssh->has_progressed = true;
     if (!channel->is_abandoned)
-        channel->ops->on_output(channel->data, bytes, (size_t)n);
+        channel->ops->on_output(channel->data, stream != 0, bytes, (size_t)n);
     return true;
 }
 
@@ -305,8 +305,6 @@ static void pump_once(struct ssh *ssh)
     }
 }
 
-/* Until nothing moves: reading for one channel also takes what belongs to the others off the
- * socket, which then never becomes readable for it. */
 /* Reading one stream takes whatever the socket has, for others too, which were looked at before: it
  * lies with the library then, and no event tells. Answers to what opens or ends a channel cannot
  * even be asked about: those are tried again soon. */
@@ -325,6 +323,7 @@ static bool has_queued(struct ssh *ssh)
     return has && ssh->stuck == NULL;
 }
 
+/* Until nothing moves. */
 static void pump_channels(struct ssh *ssh)
 {
     for (int round = 0; round < READ_ROUNDS && !ssh->is_free_wanted; round++) {

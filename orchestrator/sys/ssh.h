@@ -48,8 +48,8 @@ bool ssh_is_ready(const struct ssh *ssh);
 void ssh_free(struct ssh *ssh);
 
 struct ssh_channel_ops {
-    /* Standard output and error alike; bytes are borrowed. */
-    void (*on_output)(void *data, const char *bytes, size_t size);
+    /* Of standard output, or of standard error; bytes are borrowed. */
+    void (*on_output)(void *data, bool is_error, const char *bytes, size_t size);
     /* The command ended with this exit status, or (status < 0) it is not known; text says why.
      * Runs once; the channel is gone afterwards. */
     void (*on_end)(void *data, int status, const char *text);

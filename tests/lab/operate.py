@@ -117,3 +117,18 @@ def local_service_is_restarted_without_root(lab):
             ephord.wait()
         subprocess.run([*as_user, script, "down", folder], check=False, cwd="/")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@scenario(settle=False, seconds=5)
+def nodes_that_say_something_of_their_own_are_understood(lab):
+    """Warnings of a shell or a profile, without an end, come between Ephor's own lines."""
+    talks = ('command="printf \'this node is monitored\' >&2; sleep 0.1; '
+             'exec sh -c \\"$SSH_ORIGINAL_COMMAND\\"" ')
+    for n in (1, 2):
+        with open(lab.path(f"n{n}", "authorized_keys"), encoding="utf-8") as file:
+            key = file.read()
+        with open(lab.path(f"n{n}", "authorized_keys"), "w", encoding="utf-8") as file:
+            file.write(talks + key)
+    lab.start()
+    lab.settled()
+    claim("does not answer" not in lab.log(), "a line of theirs was taken for one of ours")
