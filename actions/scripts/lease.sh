@@ -1,11 +1,14 @@
 # The lease loop. Sent to a node over one long-lived channel; needs a POSIX shell, ip and /proc.
 # Protocol (one line each way):
 #   any:    serve CONTROLLER SESSION                       once, at the start: whose shell this is
-#   node:   ready UPTIME BOOT EPOCH
+#   node:   ready UPTIME BOOT EPOCH nft|- WHY-NOT...       can it guard addresses?
 #   any:    clock                                          are you there, and how late is it?
 #   node:   clock UPTIME BOOT EPOCH
-#   leader: hold SEQ EPOCH BOOT UNTIL CAP [+|=]ADDR@DEV ...   the complete set to hold now
+#   leader: hold SEQ EPOCH BOOT UNTIL CAP WORD ...         the complete set to hold now
+#             +ADDR@DEV  =ADDR@DEV                         bare: the address has a lifetime
+#             ^ADDR@DEV/UNTIL  ~ADDR@DEV/UNTIL             guarded: by nft, each with its own date
 #   node:   held SEQ UPTIME BOOT EPOCH ADDR@DEV ...        what is held after that
+#           guardless WHY...                               it cannot guard addresses any more
 #           refused SEQ REASON...                          nothing was changed
 #           outranked SEQ EPOCH REASON...                  likewise: others have the word
 #           foreign SEQ ADDR@DEV                           before held: there, but not ours
@@ -14,8 +17,9 @@
 # Every controller may keep its shell open; which one has the word is decided with each hold line. A
 # new epoch takes it from whoever had it. Within an epoch it belongs to the controller that came
 # first, and there to its latest SESSION: a number that rises for as long as that epoch lasts.
-# UPTIME, UNTIL, CAP are centiseconds of this node's /proc/uptime. "+" acquires: it may create the
-# address. "=" extends: it never does. Values are checked by patterns and never evaluated.
+# UPTIME, UNTIL, CAP are centiseconds of this node's /proc/uptime. "+" and "^" acquire: they may
+# create the address. "=" and "~" extend: they never do. Values are checked by patterns and never
+# evaluated.
 # End of input: exit; addresses stay and end by their own lifetime.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 LC_ALL=C; export LC_ALL
@@ -125,7 +129,9 @@ EOF
 }
 
 drop() { # ADDR@DEV
-    parse "$1" && ip $fam addr del "$addr/$plen" dev "$dev" 2>/dev/null
+    parse "$1" || return
+    [ -z "$nft" ] || guard_shut
+    ip $fam addr del "$addr/$plen" dev "$dev" 2>/dev/null
 }
 set_life() { # $addr $dev for $left seconds
     if [ $fam = -4 ]; then
@@ -136,20 +142,135 @@ set_life() { # $addr $dev for $left seconds
     fi
 }
 
-hold() { # EPOCH BOOT UNTIL CAP words...
-    e=$1 b=$2 until=$3 cap=$4; shift 4
-    if [ "$b" != "$boot" ]; then say "refused $seq the node was started anew"; return; fi
-    if ! take_word "$e"; then say "outranked $seq $epoch $reason"; return; fi
-    now
-    left=$(((until - uptime) / 100))
-    if [ $# -gt 0 ] && [ $left -lt 1 ]; then say "refused $seq too late"; return; fi
-    if [ $((until - uptime)) -gt "$cap" ]; then say "refused $seq dated too far ahead"; return; fi
-    keep=' '
-    for word in "$@"; do keep="$keep${word#?} "; done
-    if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
-    for w in $ours; do case $keep in *" $w "*) ;; *) drop "$w" ;; esac; done
+# ---- The guard: packets from and to an address in `owned` pass only while it is in `alive`, and the
+# kernel takes it out of there to the millisecond. The address itself ends a little later, should
+# somebody flush the rules. Elements of `owned` end, too: what is left behind blocks nothing for long.
+OWNED_S=60 BEHIND_S=2 LATE_CS=5
+guard_rules() { # of $dev
+    cat <<EOF
+table netdev ephor1-$dev {
+    set owned4 { type ipv4_addr; flags timeout; }
+    set alive4 { type ipv4_addr; flags timeout; }
+    set owned6 { type ipv6_addr; flags timeout; }
+    set alive6 { type ipv6_addr; flags timeout; }
+    chain in {
+        type filter hook ingress device "$dev" priority -450; policy accept;
+        ip daddr @owned4 ip daddr != @alive4 drop
+        arp daddr ip @owned4 arp daddr ip != @alive4 drop
+        ip6 daddr @owned6 ip6 daddr != @alive6 drop
+    }
+    chain out {
+        type filter hook egress device "$dev" priority 450; policy accept;
+        ip saddr @owned4 ip saddr != @alive4 drop
+        arp saddr ip @owned4 arp saddr ip != @alive4 drop
+        ip6 saddr @owned6 ip6 saddr != @alive6 drop
+    }
+}
+EOF
+}
+# Run nft with the commands $1, all or none. -> $problem
+nft_run() {
+    problem=$("$nft" -f - 2>&1 <<EOF
+$1
+EOF
+    ) || { problem=${problem%%
+*}; return 1; }
+}
+guard_ready() { # for $dev
+    "$nft" list chain netdev "ephor1-$dev" out >/dev/null 2>&1 || nft_run "$(guard_rules)"
+}
+# Commands that keep $addr in the guard of $dev until $date -> $commands. Fails when that is past.
+guard_commands() { # "" to extend what is alive, or "new"
+    left_ms=$(((date - uptime) * 10))
+    [ $left_ms -gt 0 ] || return 1
+    v=${fam#-}
+    owned="netdev ephor1-$dev owned$v" alive="netdev ephor1-$dev alive$v"
+    commands="add element $owned { $addr }
+delete element $owned { $addr }
+add element $owned { $addr timeout ${OWNED_S}s }
+${1:+add element $alive { $addr \}}
+delete element $alive { $addr }
+add element $alive { $addr timeout ${left_ms}ms }
+"
+}
+guard_shut() { # $addr on $dev
+    "$nft" delete element netdev "ephor1-$dev" "alive${fam#-}" "{ $addr }" 2>/dev/null
+}
+guard_forget() { # $addr on $dev is to be held without the guard
+    "$nft" delete element netdev "ephor1-$dev" "owned${fam#-}" "{ $addr }" 2>/dev/null
+    guard_shut
+}
+# ^ADDR@DEV/UNTIL -> $addr $dev $date
+parse_guarded() {
+    parse "${1%/*}" || return 1
+    date=${1##*/}
+    case $date in ''|*[!0-9]*) return 1 ;; esac
+}
+# Keep the addresses $extended, which are here, for all their dates in one go. What was meant to end
+# at a date must not end later because this took its time: then it is done again. One whose time was
+# over makes it fail as a whole; then each gets its own turn, and those that fail go.
+guard_extend() {
+    for turn in 1 2 3; do
+        now; begun=$uptime all=
+        for word in $extended; do
+            parse_guarded "$word" && guard_commands "" || return 1
+            all=$all$commands
+        done
+        nft_run "$all" || return 1
+        now
+        [ $((uptime - begun)) -gt $LATE_CS ] || return 0
+    done
+    return 1
+}
+extend_guarded() {
+    [ -n "$extended" ] || return
+    kept=$extended
+    if ! guard_extend; then
+        several=$extended kept=
+        for extended in $several; do
+            if guard_extend; then kept="$kept $extended"; else drop "${extended%/*}"; fi
+        done
+    fi
+    for word in $kept; do
+        parse_guarded "$word"
+        left=$(((date - uptime + 99) / 100 + BEHIND_S))
+        problem=$(set_life) || say "error $word: $problem"
+    done
+}
+acquire_guarded() { # ADDR@DEV/UNTIL
+    parse_guarded "$1" || { say "error malformed address $1"; return; }
+    if ! guard_ready; then say "guardless $problem"; return; fi
+    for turn in 1 2 3; do
+        now; begun=$uptime
+        guard_commands new || return
+        if ! nft_run "$commands"; then say "guardless $problem"; return; fi
+        left=$(((date - uptime + 99) / 100 + BEHIND_S))
+        problem=$(set_life) || { guard_shut; say "error $1: $problem"; return; }
+        now
+        [ $((uptime - begun)) -gt $LATE_CS ] || return
+    done
+    drop "$addr@$dev"
+}
+hold_guarded() { # the words of a line
+    extended=
     for word in "$@"; do
         how=${word%"${word#?}"}; w=${word#?}
+        case $how in ^|"~") ;; *) continue ;; esac
+        if [ -z "$nft" ] || ! parse_guarded "$w"; then say "error cannot guard $w"; continue; fi
+        look
+        case $how$there in
+        ?foreign) say "foreign $seq ${w%/*}" ;;
+        "~ours") extended="$extended $w" ;;
+        ^*) acquire_guarded "$w" ;;
+        esac
+    done
+    extend_guarded
+}
+hold_bare() { # UNTIL, the words of a line
+    until=$1; shift
+    for word in "$@"; do
+        how=${word%"${word#?}"}; w=${word#?}
+        case $how in +|=) ;; *) continue ;; esac
         if ! parse "$w"; then say "error malformed address $w"; continue; fi
         now; left=$(((until - uptime) / 100)); [ $left -ge 1 ] || break
         look
@@ -157,8 +278,37 @@ hold() { # EPOCH BOOT UNTIL CAP words...
         foreign) say "foreign $seq $w"; continue ;;
         none) [ "$how" = + ] || continue ;;
         esac
+        [ -z "$nft" ] || [ "$how" != + ] || guard_forget
         problem=$(set_life) || say "error $w: $problem"
     done
+}
+# What the words name -> $keep; whether any is bare -> $bare; the latest date among them -> $latest.
+look_over() {
+    keep=' ' bare= latest=$until
+    for word in "$@"; do
+        w=${word#?}
+        case $word in
+        [+=]*) bare=yes ;;
+        *) date=${w##*/}; w=${w%/*}
+           case $date in ''|*[!0-9]*) continue ;; esac
+           [ "$date" -le "$latest" ] || latest=$date ;;
+        esac
+        keep="$keep$w "
+    done
+}
+hold() { # EPOCH BOOT UNTIL CAP words...
+    e=$1 b=$2 until=$3 cap=$4; shift 4
+    if [ "$b" != "$boot" ]; then say "refused $seq the node was started anew"; return; fi
+    if ! take_word "$e"; then say "outranked $seq $epoch $reason"; return; fi
+    look_over "$@"
+    now
+    if [ -n "$bare" ] && [ $(((until - uptime) / 100)) -lt 1 ]; then say "refused $seq too late"; return; fi
+    if [ $# -gt 0 ] && [ $((latest - uptime)) -le 0 ]; then say "refused $seq too late"; return; fi
+    if [ $((latest - uptime)) -gt "$cap" ]; then say "refused $seq dated too far ahead"; return; fi
+    if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
+    for w in $ours; do case $keep in *" $w "*) ;; *) drop "$w" ;; esac; done
+    hold_guarded "$@"
+    hold_bare "$until" "$@"
     if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
     now
     say "held $seq $uptime $boot $epoch$ours"
@@ -187,6 +337,19 @@ for p in /usr/sbin/ip /sbin/ip /usr/bin/ip /bin/ip; do
 done
 if [ -z "$program" ]; then say "error this node has no ip command (install iproute2)"; exit 1; fi
 ip() { "$program" "$@"; }
+# Can addresses be guarded here? -> $nft, or $why_not
+nft= why_not="nft is not installed"
+for p in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -n "$nft" ] || [ ! -x $p ] || nft=$p; done
+if [ -n "$nft" ]; then
+    dev=lo
+    why_not=$("$nft" -c -f - 2>&1 <<EOF
+$(guard_rules)
+EOF
+    ) && why_not= || nft=
+    why_not=${why_not%%
+*}
+    [ -n "$nft" ] || [ -n "$why_not" ] || why_not="nft does not work"
+fi
 # A controller that guards its own machine as an ordinary user: a folder that is that user's alone.
 if [ ! -w $dir ] && [ ! -w /run ]; then
     user=$(id -u)
@@ -207,7 +370,7 @@ serve() {
     printf '%s\n' $$ >"$dir/lease.$controller"
     look_up_word
     now
-    say "ready $uptime $boot $epoch"
+    if [ -n "$nft" ]; then say "ready $uptime $boot $epoch nft"; else say "ready $uptime $boot $epoch - $why_not"; fi
 }
 set -f
 seq=0 session=0 controller=""

@@ -64,6 +64,8 @@ static struct owed *add_owed(struct actor *actor, const Ephor__Order *order)
     text_copy(owed->vip, sizeof(owed->vip), order->vip);
     text_format(owed->word, sizeof(owed->word), "%s@%s", order->address, order->interface);
     owed->lease_ms = order->lease_ms;
+    owed->guarded = order->guarded;
+    owed->wait_ms = order->wait_ms;
     owed->since_ms = now_mono_ms();
     owed->deadline_ms = owed->since_ms + order->left_ms;
     owed->timeout_ms = order->timeout_ms;
@@ -166,6 +168,9 @@ static void on_lead(struct actor *actor, const Ephor__Lead *lead)
         actor->term = lead->term;
     if (is_over)
         nodes_follow(actor);
+    if (lead->rules > actor->rules && actor->rules > 0)
+        nodes_tell(actor); /* older rules did not keep all of it */
+    actor->rules = lead->rules;
     for (struct actor_node *node = actor->nodes; node != NULL; node = node->next)
         holds_doubt(node, is_doubted(lead, node->name));
     if (!is_new && !may_act && actor_may_act(actor))
@@ -183,9 +188,15 @@ static void on_quorum_message(void *data, const Ephor__Message *m, int fd)
 {
     struct actor *actor = data;
     (void)fd;
-    if (m->body_case == EPHOR__MESSAGE__BODY_LEAD)
+    if (m->body_case == EPHOR__MESSAGE__BODY_LEAD) {
+        Ephor__LeadHeard heard = EPHOR__LEAD_HEARD__INIT;
+        Ephor__Message answer = EPHOR__MESSAGE__INIT;
         on_lead(actor, m->lead);
-    else if (m->body_case == EPHOR__MESSAGE__BODY_ORDERS)
+        answer.body_case = EPHOR__MESSAGE__BODY_LEAD_HEARD;
+        answer.lead_heard = &heard;
+        link_send(actor->quorum, &answer, -1);
+    }
+    if (m->body_case == EPHOR__MESSAGE__BODY_ORDERS)
         on_orders(actor, m->orders);
     else if (m->body_case == EPHOR__MESSAGE__BODY_ADOPTED)
         on_adopted(actor, m->adopted);

@@ -28,6 +28,8 @@ struct owed { /* an order of the newest list, and what was done about it */
     char node[NAME_SIZE], service[NAME_SIZE], vip[NAME_SIZE];
     char word[ADDRESS_SIZE + INTERFACE_SIZE]; /* ADDRESS@INTERFACE */
     uint32_t lease_ms;
+    bool guarded;     /* HOLD: by nft, and the lease is to the millisecond */
+    uint32_t wait_ms; /* RELEASE: after R, for one who does not know what was sent */
     bool acquire;
     int64_t deadline_ms; /* this machine's clock: too late afterwards */
     uint32_t timeout_ms;
@@ -49,12 +51,11 @@ struct owed { /* an order of the newest list, and what was done about it */
     char output[TEXT_SIZE];  /* last line of the command's output */
 };
 
-struct grant { /* when the last hold line that named this address was dated: R of the lease */
+struct grant { /* when the lease that hold lines gave this address has certainly ended */
     struct grant *next;
     char node[NAME_SIZE];
     char word[ADDRESS_SIZE + INTERFACE_SIZE];
-    int64_t heard_ms;
-    uint32_t lease_ms;
+    int64_t end_ms; /* the latest of all lines: each may have been the last to arrive */
 };
 
 enum node_phase {
@@ -100,8 +101,10 @@ struct actor_node {
     enum { REACH_UNTOLD, REACH_TOLD_UP, REACH_TOLD_DOWN } told;
     char told_text[TEXT_SIZE];
     int64_t down_since_ms;
-    char problem[TEXT_SIZE]; /* the last `error` line */
-    unsigned chatter;        /* lines of this channel that are not of the protocol */
+    char problem[TEXT_SIZE];    /* the last `error` line */
+    Ephor__Guard guard;         /* what it said when its shell started */
+    char guard_text[TEXT_SIZE]; /* why it has none */
+    unsigned chatter;           /* lines of this channel that are not of the protocol */
 };
 
 struct report { /* a fact on its way into the log */
@@ -137,6 +140,7 @@ struct actor {
     bool is_leading;
     uint64_t term;
     uint64_t orders_term; /* whose orders these are */
+    uint32_t rules;       /* that the cluster follows */
     int64_t fresh_until_ms;
     int64_t fresh_ms;
     int64_t blind_until_ms; /* before it, another one may have extended leases unseen */
@@ -153,7 +157,7 @@ bool actor_may_act(const struct actor *actor);
 
 /* outbox.c */
 void outbox_outcome(struct actor *actor, struct owed *owed, Ephor__Result result, const char *text);
-void outbox_reach(struct actor *actor, const char *node, bool reachable, const char *text);
+void outbox_reach(struct actor_node *node, bool reachable, const char *text);
 void outbox_on_proposed(struct actor *actor, const Ephor__Proposed *proposed);
 void outbox_send(struct actor *actor, bool again); /* again: all, over a new link */
 void outbox_close(struct actor *actor);
@@ -163,10 +167,12 @@ void nodes_adopt(struct actor *actor, const Ephor__Policy *policy);
 void nodes_reconnect(struct actor *actor); /* identities changed */
 void nodes_lead(struct actor *actor);      /* this controller leads from now on */
 void nodes_follow(struct actor *actor);    /* it does not any more */
+void nodes_tell(struct actor *actor);      /* again, what can be worked on */
 void nodes_close(struct actor *actor);
 void node_lost(struct actor_node *node, const char *why);
 void node_answers(struct actor_node *node,
                   uint64_t epoch); /* the lease channel; epoch seen there */
+void node_guardless(struct actor_node *node, const char *why);
 void node_outranked(struct actor_node *node, uint64_t epoch, const char *text);
 void node_tell_status(struct actor_node *node);
 

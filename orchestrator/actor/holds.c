@@ -1,9 +1,10 @@
 /* The leader's side of the lease channel.
  *   - A hold line names everything that the node is to hold, and is composed only while leadership
- *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock.
- *   - "+" acquires until the node has confirmed once, "=" extends ever after.
- *   - For each address we keep R, when the U that dated its last line was heard: its lease has
- *     certainly ended at R + L(1 + rho) + E, whatever happened to the line (WAIT-OUT).
+ *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock: the line, and
+ * each address that nft guards on its own.
+ *   - "+" (guarded: "^") acquires until the node has confirmed once, "=" ("~") extends ever after.
+ *   - R is when the U that dated a line was heard: a lease has certainly ended at R + L(1 + rho) +
+ * E, whatever happened to the line. The latest of these is kept for each address (WAIT-OUT).
  *   - A controller that follows keeps the channel open and only asks for the time. To begin to
  *     lead it needs no new shell, but a new answer: U must be young to date a lease. */
 #include "orchestrator/actor/actor.h"
@@ -28,10 +29,11 @@ enum {
     DOUBTED_MS = 300,        /* between questions to such a node */
     LINES_A_LEASE = 5,
     SILENT_MAX_MS = 1500,
-    SILENT_MIN_MS = 1000,  /* without an answer for longer: the node is cut off */
+    SILENT_MIN_MS = 400,   /* without an answer for longer: the node is cut off */
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
     CAP_SLACK_CS = 10,
     LEASE_DEFAULT_MS = 3000,
+    HOLD_WORD_SIZE = ADDRESS_SIZE + INTERFACE_SIZE + 32,
     CHATTER_MAX = 3, /* lines in the log for what a node says beside the protocol, a channel */
 };
 
@@ -40,7 +42,7 @@ static bool is_hold_of(const struct owed *owed, const struct actor_node *node)
     return owed->kind == EPHOR__ORDER_KIND__HOLD && strcmp(owed->node, node->name) == 0;
 }
 
-/* The shortest lease among what this node is to hold; one line has one date. */
+/* The shortest lease among what this node is to hold. */
 static uint32_t lease_of(const struct actor_node *node)
 {
     uint32_t lease_ms = 0;
@@ -56,7 +58,26 @@ static int64_t period_of(const struct actor_node *node)
     return lease_ms == 0 ? PING_MS : lease_ms / LINES_A_LEASE;
 }
 
-/* ---------------------------------------------------------------- R of each address */
+/* The leases of a line: the shortest of bare addresses, which share a date, and the longest of all.
+ */
+static void leases_of(const struct actor_node *node, uint32_t *bare_ms, uint32_t *longest_ms)
+{
+    *bare_ms = *longest_ms = 0;
+    for (const struct owed *owed = node->actor->owed; owed != NULL; owed = owed->next) {
+        if (!is_hold_of(owed, node))
+            continue;
+        if (!owed->guarded && (*bare_ms == 0 || owed->lease_ms < *bare_ms))
+            *bare_ms = owed->lease_ms;
+        if (owed->lease_ms > *longest_ms)
+            *longest_ms = owed->lease_ms;
+    }
+    if (*longest_ms == 0)
+        *longest_ms = LEASE_DEFAULT_MS;
+    if (*bare_ms == 0)
+        *bare_ms = *longest_ms;
+}
+
+/* ---------------------------------------------------------------- the end of each lease */
 
 static struct grant *grant_of(struct actor *actor, const char *node, const char *word)
 {
@@ -66,20 +87,21 @@ static struct grant *grant_of(struct actor *actor, const char *node, const char 
     return NULL;
 }
 
-static void note_grant(struct actor_node *node, const char *word, uint32_t lease_ms)
+static void note_grant(struct actor_node *node, const struct owed *owed, uint32_t lease_ms)
 {
     struct actor *actor = node->actor;
-    struct grant *grant = grant_of(actor, node->name, word);
+    struct grant *grant = grant_of(actor, node->name, owed->word);
+    int64_t end_ms = node->heard_ms + lease_wait_ms(lease_ms, owed->guarded);
     if (grant == NULL) {
         grant = calloc(1, sizeof(*grant));
         PRE(grant != NULL);
         text_copy(grant->node, sizeof(grant->node), node->name);
-        text_copy(grant->word, sizeof(grant->word), word);
+        text_copy(grant->word, sizeof(grant->word), owed->word);
         grant->next = actor->grants;
         actor->grants = grant;
     }
-    grant->heard_ms = node->heard_ms;
-    grant->lease_ms = lease_ms;
+    if (end_ms > grant->end_ms)
+        grant->end_ms = end_ms;
 }
 
 void holds_close(struct actor *actor)
@@ -142,31 +164,42 @@ void holds_doubt(struct actor_node *node, bool is_doubted)
         holds_ask(node);
 }
 
+/* " +ADDRESS@DEV", or " ^ADDRESS@DEV/UNTIL" where it is guarded. */
+static void hold_word(const struct actor_node *node, const struct owed *owed,
+                      char word[HOLD_WORD_SIZE])
+{
+    bool acquires = owed->acquire && !owed->is_held;
+    if (owed->guarded)
+        text_format(word, HOLD_WORD_SIZE, " %c%s/%" PRId64, acquires ? '^' : '~', owed->word,
+                    lease_until_cs(node->uptime_cs, owed->lease_ms));
+    else
+        text_format(word, HOLD_WORD_SIZE, " %c%s", acquires ? '+' : '=', owed->word);
+}
+
 static void send_hold(struct actor_node *node)
 {
     struct actor *actor = node->actor;
-    uint32_t lease_ms = lease_of(node);
-    char line[CHANNEL_LINE_MAX];
-    int64_t cap_cs = (lease_ms == 0 ? LEASE_DEFAULT_MS : lease_ms) / 10;
+    uint32_t bare_ms, longest_ms;
+    char line[CHANNEL_LINE_MAX], word[HOLD_WORD_SIZE];
+    leases_of(node, &bare_ms, &longest_ms);
     node->seq++;
     size_t used = (size_t)snprintf(
         line, sizeof(line), "hold %" PRIu64 " %" PRIu64 " %s %" PRId64 " %" PRId64, node->seq,
-        actor->term, node->boot,
-        lease_until_cs(node->uptime_cs, lease_ms == 0 ? LEASE_DEFAULT_MS : lease_ms),
-        cap_cs + CAP_SLACK_CS);
+        actor->term, node->boot, lease_until_cs(node->uptime_cs, bare_ms),
+        (int64_t)longest_ms / 10 + CAP_SLACK_CS);
     for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next) {
         if (!is_hold_of(owed, node))
             continue;
-        if (used + strlen(owed->word) + 3 > sizeof(line)) {
+        hold_word(node, owed, word);
+        if (used + strlen(word) + 1 > sizeof(line)) {
             log_error("hold", "%s is to hold more addresses than fit into a line", node->name);
             break;
         }
-        bool acquires = owed->acquire && !owed->is_held;
-        used += (size_t)snprintf(line + used, sizeof(line) - used, " %c%s", acquires ? '+' : '=',
-                                 owed->word);
+        memcpy(line + used, word, strlen(word) + 1);
+        used += strlen(word);
         if (owed->first_seq == 0)
             owed->first_seq = node->seq;
-        note_grant(node, owed->word, lease_ms);
+        note_grant(node, owed, owed->guarded ? owed->lease_ms : bare_ms);
     }
     for (struct owed *owed = actor->owed; owed != NULL; owed = owed->next)
         if (owed->kind == EPHOR__ORDER_KIND__RELEASE && strcmp(owed->node, node->name) == 0 &&
@@ -279,18 +312,29 @@ static bool read_held(struct actor_node *node, char *rest)
     return true;
 }
 
-/* ready UPTIME BOOT EPOCH, clock UPTIME BOOT EPOCH */
+/* ... nft, or - and why not */
+static void read_guard(struct actor_node *node, const char *guard, const char *why)
+{
+    bool can = strcmp(guard, "nft") == 0;
+    node->guard = can ? EPHOR__GUARD__GUARD_NFT : EPHOR__GUARD__GUARD_NONE;
+    text_copy(node->guard_text, sizeof(node->guard_text), why == NULL ? "" : why);
+}
+
+/* ready UPTIME BOOT EPOCH GUARD, clock UPTIME BOOT EPOCH */
 static bool read_clock(struct actor_node *node, char *rest)
 {
     char *save = NULL;
     const char *uptime = strtok_r(rest, " ", &save);
     const char *boot = strtok_r(NULL, " ", &save);
     const char *epoch = strtok_r(NULL, " ", &save);
+    const char *guard = strtok_r(NULL, " ", &save);
     int64_t uptime_cs, epoch_seen;
     if (epoch == NULL || strlen(boot) >= BOOT_SIZE ||
         !text_parse_int(uptime, 0, INT64_MAX / 16, &uptime_cs) ||
         !text_parse_int(epoch, 0, INT64_MAX, &epoch_seen))
         return false;
+    if (guard != NULL)
+        read_guard(node, guard, save);
     node->uptime_cs = uptime_cs;
     node->heard_ms = now_mono_ms();
     text_copy(node->boot, sizeof(node->boot), boot);
@@ -376,6 +420,8 @@ static void on_line(void *data, const char *line)
         read_refused(node, copy + 8);
     else if (text_starts_with(copy, "foreign "))
         read_foreign(node, copy + 8);
+    else if (text_starts_with(copy, "guardless "))
+        node_guardless(node, copy + 10);
     else if (text_starts_with(copy, "error "))
         text_copy(node->problem, sizeof(node->problem), copy + 6);
     else if (node->chatter++ < CHATTER_MAX)
@@ -420,8 +466,7 @@ static void check_release(struct actor *actor, struct owed *owed, int64_t now_ms
 {
     const struct grant *grant = grant_of(actor, owed->node, owed->word);
     int64_t end_ms =
-        grant == NULL ? lease_end_unknown_ms(actor->blind_until_ms, owed->lease_ms, actor->fresh_ms)
-                      : lease_end_ms(grant->heard_ms, grant->lease_ms);
+        grant != NULL ? grant->end_ms : actor->blind_until_ms + actor->fresh_ms + owed->wait_ms;
     if (now_ms >= end_ms)
         outbox_outcome(actor, owed, EPHOR__RESULT__RESULT_ENDED, "");
 }

@@ -51,8 +51,35 @@ static void tell_reach(struct actor_node *node, bool reachable, const char *text
     node->told = reachable ? REACH_TOLD_UP : REACH_TOLD_DOWN;
     node->down_since_ms = now_ms;
     memcpy(node->told_text, words, sizeof(words));
-    outbox_reach(node->actor, node->name, reachable, words);
+    outbox_reach(node, reachable, words);
     node_tell_status(node);
+}
+
+static void tell_up(struct actor_node *node)
+{
+    char text[TEXT_SIZE] = "";
+    if (node->guard == EPHOR__GUARD__GUARD_NONE)
+        text_format(text, sizeof(text), "leases there are 3s or longer: %s", node->guard_text);
+    tell_reach(node, true, text);
+}
+
+void node_guardless(struct actor_node *node, const char *why)
+{
+    log_warning("lease", "%s cannot guard addresses any more: %s", node->name, why);
+    node->guard = EPHOR__GUARD__GUARD_NONE;
+    text_copy(node->guard_text, sizeof(node->guard_text), why);
+    node->told = REACH_UNTOLD;
+    tell_up(node);
+}
+
+void nodes_tell(struct actor *actor)
+{
+    for (struct actor_node *node = actor->nodes; node != NULL; node = node->next) {
+        if (node->phase < NODE_WARM || node->told != REACH_TOLD_UP)
+            continue;
+        node->told = REACH_UNTOLD;
+        tell_up(node);
+    }
 }
 
 static void close_session(struct actor_node *node)
@@ -129,7 +156,7 @@ void node_answers(struct actor_node *node, uint64_t epoch)
         return;
     }
     node->phase = leads ? NODE_OPEN : NODE_WARM;
-    tell_reach(node, true, "");
+    tell_up(node);
     if (leads) {
         holds_beat(node);
         commands_run(node->actor);
@@ -195,11 +222,15 @@ void node_tell_status(struct actor_node *node)
     Ephor__NodeChannel state = EPHOR__NODE_CHANNEL__INIT;
     Ephor__Message m = EPHOR__MESSAGE__INIT;
     char *holding[ACTOR_HELD_MAX];
-    char text[TEXT_SIZE + 32] = "connecting";
+    char text[2 * TEXT_SIZE] = "connecting";
+    const char *transport = node->is_local ? "local" : "ssh";
     if (node->told == REACH_TOLD_DOWN)
         text_copy(text, sizeof(text), node->told_text);
     else if (node->phase == NODE_OPEN || node->phase == NODE_ASKING)
-        text_copy(text, sizeof(text), node->is_local ? "local" : "ssh");
+        text_format(text, sizeof(text),
+                    node->guard == EPHOR__GUARD__GUARD_NONE ? "%s; no guard for addresses: %s"
+                                                            : "%s",
+                    transport, node->guard_text);
     else if (node->phase == NODE_WARM)
         text_copy(text, sizeof(text), "standing by");
     for (size_t i = 0; i < node->held_count; i++)
@@ -278,7 +309,7 @@ void nodes_adopt(struct actor *actor, const Ephor__Policy *policy)
             node->connect_timeout_ms = policy->nodes[i]->connect_timeout_ms;
             node->told = REACH_UNTOLD; /* the new policy's state is told anew */
             if (node->phase >= NODE_WARM)
-                tell_reach(node, true, "");
+                tell_up(node);
         }
     }
     drop_unlisted(actor);

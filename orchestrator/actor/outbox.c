@@ -91,18 +91,19 @@ static void drop_reach(struct actor *actor, const char *node)
     }
 }
 
-void outbox_reach(struct actor *actor, const char *node, bool reachable, const char *text)
+void outbox_reach(struct actor_node *node, bool reachable, const char *text)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Reach reach = EPHOR__REACH__INIT;
-    reach.node = (char *)(uintptr_t)node;
+    reach.node = node->name;
+    reach.guard = node->guard;
     reach.reachable = reachable;
     reach.text = (char *)(uintptr_t)text;
     fact.wall_ms = now_wall_ms();
     fact.body_case = EPHOR__FACT__BODY_REACH;
     fact.reach = &reach;
-    drop_reach(actor, node);
-    add_report(actor, &fact);
+    drop_reach(node->actor, node->name);
+    add_report(node->actor, &fact);
 }
 
 void outbox_on_proposed(struct actor *actor, const Ephor__Proposed *proposed)

@@ -10,6 +10,7 @@
 #include "orchestrator/core/recovery.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
+#include "orchestrator/core/vips.h"
 
 #include <string.h>
 
@@ -56,8 +57,10 @@ static void carry_nodes(struct core *fresh, const struct core *old)
             strcmp(core_node(old, o)->address, policy.address) != 0) {
             to->reach = REACH_UNKNOWN; /* another machine, perhaps */
             memset(to->reach_by, REACH_UNKNOWN, sizeof(to->reach_by));
+            to->guard = GUARD_UNTOLD;
         }
         to->is_local = policy.is_local;
+        to->is_unguarded = policy.is_unguarded;
     }
 }
 
@@ -159,6 +162,12 @@ static void carry_vip(struct core *fresh, struct vip *to, const struct core *old
         from->holder == NONE ? NONE : core_find_node(fresh, core_node(old, from->holder)->name);
     to->order = from->order;
     to->grant_term = from->grant_term;
+    to->is_guarded = from->is_guarded;
+    to->granted_lease_ms = from->granted_lease_ms;
+    to->wait_ms = from->wait_ms;
+    to->put_back_ms = from->put_back_ms;
+    if (fresh->rules < RULES_GUARD && to->holder != NONE)
+        vip_lease_plainly(to);
     to->granted_ms = from->granted_ms;
     to->since_ms = from->since_ms;
 }

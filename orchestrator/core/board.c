@@ -4,6 +4,7 @@
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
+#include "orchestrator/core/vips.h"
 
 #include <string.h>
 
@@ -209,6 +210,11 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
         core_node(core, i)->reach_by[seat - 1] = (uint8_t)reach;
     }
     core_node(core, i)->is_to_diagnose = true;
+    if (core->rules >= RULES_GUARD && f->reach.guard != GUARD_UNTOLD &&
+        f->reach.guard != core_node(core, i)->guard) {
+        core_node(core, i)->guard = f->reach.guard;
+        stale_node(core, i);
+    }
     if (seat == core->leader)
         reach_set(core, i, reach, f->reach.text, effects);
 }

@@ -79,11 +79,13 @@ struct node {
     char name[NAME_SIZE];
     char address[TEXT_SIZE];
     bool is_local;
+    bool is_unguarded;            /* the policy wants no guard there */
     int32_t parents[PARENTS_MAX]; /* nodes through which it is reached; NONE ends */
     /* state */
     uint8_t state; /* verdict of its node checks; OK when it has none */
     uint8_t told;  /* the last verdict that the journal tells */
     int64_t since_ms;
+    uint8_t guard;                     /* enum guard: what it can do, as the actors say */
     uint8_t reach;                     /* enum reach: can the leader's actor work on it */
     uint8_t reach_by[CONTROLLERS_MAX]; /* enum reach: can this controller's */
     int64_t reach_since_ms;
@@ -128,15 +130,20 @@ struct vip {
     char name[NAME_SIZE];
     char address[ADDRESS_SIZE];
     char interface[INTERFACE_SIZE];
-    int32_t service; /* NONE when retired */
-    uint32_t lease_ms;
-    bool is_retired; /* gone from the policy, still to be let go of */
+    int32_t service;           /* NONE when retired */
+    uint32_t lease_ms;         /* where the address alone ends by time */
+    uint32_t guarded_lease_ms; /* where nft guards it; 0: never */
+    bool is_retired;           /* gone from the policy, still to be let go of */
     /* state */
     uint8_t phase;  /* enum vip_phase */
     int32_t holder; /* node; set from the grant until the release is certain */
     uint64_t order; /* id of the grant, or of the release while releasing */
     uint64_t grant_term;
+    bool is_guarded;           /* the lease under this grant */
+    uint32_t granted_lease_ms; /* likewise */
+    uint32_t wait_ms;          /* after R, until any lease that the holder may have has ended */
     int64_t granted_ms;
+    int64_t put_back_ms;  /* when it had vanished and was granted anew: rule 15 */
     int64_t since_ms;     /* of the phase */
     int32_t checks, next; /* scratch: its first check, the next VIP of the service */
 };
@@ -200,7 +207,8 @@ struct controller_state {
 
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
  * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
- * worked out again. What only newer ones know may not be done under older ones. */
+ * worked out again, 4 with guarded leases. What only newer ones know may not be done under older
+ * ones. */
 extern const uint32_t core_rules_max;
 
 struct core {

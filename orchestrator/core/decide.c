@@ -4,6 +4,7 @@
 #include "orchestrator/base/text.h"
 #include "orchestrator/core/budget.h"
 #include "orchestrator/core/verdict.h"
+#include "orchestrator/core/vips.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -380,9 +381,9 @@ static bool is_out_of_reach(const struct core *core, int32_t service, struct gat
     const struct service *s = core_service(core, service);
     const struct node *node = core_node(core, core_member(core, s->active)->node);
     uint32_t lease_ms = 0;
-    for (int32_t i = 0; i < core_vip_count(core); i++)
-        if (core_vip(core, i)->service == service && core_vip(core, i)->lease_ms > lease_ms)
-            lease_ms = core_vip(core, i)->lease_ms;
+    for (int32_t i = s->vips; i != NONE; i = core_vip(core, i)->next)
+        if (vip_lease_ms(core_vip(core, i)) > lease_ms)
+            lease_ms = vip_lease_ms(core_vip(core, i));
     if (lease_ms == 0 || node->reach != REACH_DOWN)
         return false;
     if (core->at_ms < node->reach_since_ms + lease_ms) {

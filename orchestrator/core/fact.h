@@ -87,6 +87,7 @@ struct fact {
             uint32_t controller; /* whose actor says it; 0: the leader's */
             const char *node;
             bool reachable;
+            uint8_t guard; /* enum guard */
             const char *text;
         } reach;
         struct {

@@ -1,24 +1,22 @@
 /* The arithmetic of VIP leases. All rounding is towards later, since only that is safe. */
 #include "orchestrator/core/lease.h"
 
+static const int64_t margin_guarded_ms = 100; /* measured: 26 ms, idle */
 static const int64_t margin_base_ms = 1500; /* housekeeping timer of addresses: up to 1.05 s late */
 static const int64_t margin_divisor = 8;    /* and later for long lifetimes: timer wheel */
 static const int64_t rate_divisor = 100;    /* rho: clock rates differ by less than 1 % */
 
-int64_t lease_margin_ms(int64_t lease_ms)
+int64_t lease_margin_ms(int64_t lease_ms, bool is_guarded)
 {
+    if (is_guarded)
+        return margin_guarded_ms;
     return margin_base_ms + (lease_ms + margin_divisor - 1) / margin_divisor;
 }
 
-int64_t lease_end_ms(int64_t heard_ms, int64_t lease_ms)
+int64_t lease_wait_ms(int64_t lease_ms, bool is_guarded)
 {
-    return heard_ms + lease_ms + (lease_ms + rate_divisor - 1) / rate_divisor +
-           lease_margin_ms(lease_ms);
-}
-
-int64_t lease_end_unknown_ms(int64_t start_ms, int64_t lease_ms, int64_t fresh_ms)
-{
-    return lease_end_ms(start_ms + fresh_ms, lease_ms);
+    return lease_ms + (lease_ms + rate_divisor - 1) / rate_divisor +
+           lease_margin_ms(lease_ms, is_guarded);
 }
 
 int64_t lease_until_cs(int64_t uptime_cs, int64_t lease_ms)

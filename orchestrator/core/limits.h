@@ -40,6 +40,9 @@
 #define LINE_SIZE 256 /* text of one journal line */
 #endif
 
+/* The longest lease; sums of it with margins fit into 32 bits by far. */
+#define LEASE_MAX_MS 3600000
+
 /* More contradicting answers in a row are not told apart; as many as `fall` may be. */
 #define ATTEMPTS_MAX 100
 /* What a settled opinion is worth where answers are counted: more than any `fall` asks for. */

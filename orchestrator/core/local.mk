@@ -27,4 +27,5 @@ libcore_a_SOURCES = \
 	orchestrator/core/survey.c orchestrator/core/survey.h \
 	orchestrator/core/vantage.c \
 	orchestrator/core/verdict.c orchestrator/core/verdict.h \
+	orchestrator/core/vips.c orchestrator/core/vips.h \
 	orchestrator/core/words.c orchestrator/core/words.h

@@ -1,5 +1,5 @@
-/* The machines of the core: one for the move of a service, one for the grant of a VIP; that for
- * the restart of a member is in restart.c. At most one recovery of an object is open; each step has
+/* The machine for the move of a service; that for the grant of a VIP is in vips.c, and that for the
+ * restart of a member in restart.c. At most one recovery of an object is open; each step has
  * a deadline and a defined outcome. The move:
  *
  *   STEADY -> STOPPING (only run = "active") -> RELEASING -> STARTING (likewise) -> ACQUIRING ->
@@ -17,6 +17,7 @@
 #include "orchestrator/core/restart.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
+#include "orchestrator/core/vips.h"
 
 #include <string.h>
 
@@ -27,35 +28,7 @@ static const char *node_of(const struct core *core, int32_t member)
     return core_node(core, core_member(core, member)->node)->name;
 }
 
-/* ---------------------------------------------------------------- VIPs */
-
-static void vip_set(struct core *core, struct vip *vip, enum vip_phase phase)
-{
-    vip->phase = (uint8_t)phase;
-    vip->since_ms = core->at_ms;
-}
-
-static void vip_grant(struct core *core, struct vip *vip, int32_t node, struct effects *effects)
-{
-    PRE(vip->holder == NONE || vip->holder == node);
-    vip->holder = node;
-    vip->order = core->index;
-    vip->grant_term = core->term;
-    vip->granted_ms = core->at_ms;
-    vip_set(core, vip, VIP_GRANTED);
-    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s granted to %s", vip->address,
-                core_node(core, node)->name);
-}
-
-static void vip_release(struct core *core, struct vip *vip, struct effects *effects)
-{
-    if (vip->phase == VIP_FREE || vip->phase == VIP_RELEASING)
-        return;
-    vip->order = core->index;
-    vip_set(core, vip, VIP_RELEASING);
-    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is taken from %s", vip->address,
-                core_node(core, vip->holder)->name);
-}
+/* ---------------------------------------------------------------- VIPs of a service */
 
 /* The VIPs of a service one by one: the next after `i`, or NONE. Begin with NONE. */
 static int32_t next_vip(const struct core *core, int32_t service, int32_t i)
@@ -99,11 +72,13 @@ static int64_t align_vips(struct core *core, int32_t service, struct effects *ef
             if (is_address_free(core, vip))
                 vip_grant(core, vip, node, effects);
         } else if (vip->phase == VIP_LOST) { /* rule 15 */
-            int64_t due_ms = vip->granted_ms + REGRANT_MS;
+            int64_t due_ms = vip_put_back_due_ms(core, vip);
             if (due_ms <= core->at_ms)
-                vip_grant(core, vip, node, effects);
+                vip_put_back(core, vip, effects);
             else if (due_ms < wake_ms)
                 wake_ms = due_ms;
+        } else if (vip_wants_regrant(core, vip)) {
+            vip_grant(core, vip, node, effects);
         }
     }
     return wake_ms;
@@ -248,7 +223,8 @@ static bool advance_acquiring(struct core *core, int32_t service, struct effects
     bool granted = false;
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
         struct vip *vip = core_vip(core, i);
-        if (vip->phase == VIP_FREE && is_address_free(core, vip)) {
+        if ((vip->phase == VIP_FREE && is_address_free(core, vip)) ||
+            vip_wants_regrant(core, vip)) {
             vip_grant(core, vip, core_member(core, s->target)->node, effects);
             granted = true;
         }
@@ -442,24 +418,6 @@ static void service_order_ended(struct core *core, int32_t service, const struct
         phase_set(core, s, PHASE_ACQUIRING, ACQUIRE_MS);
     else
         give_up_target(core, service, f->outcome.text, effects);
-}
-
-static void vip_held(struct core *core, struct vip *vip, struct effects *effects)
-{
-    vip_set(core, vip, VIP_HELD);
-    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is held by %s", vip->address,
-                core_node(core, vip->holder)->name);
-}
-
-static void vip_freed(struct core *core, struct vip *vip, const struct fact *f,
-                      struct effects *effects)
-{
-    journal_add(effects, SEVERITY_INFO, EVENT_VIP, vip->name, "%s is free: %s %s", vip->address,
-                core_node(core, vip->holder)->name,
-                f->outcome.result == RESULT_DONE ? "released it" : "had it until its lease ended");
-    vip->holder = NONE;
-    vip->order = 0;
-    vip_set(core, vip, VIP_FREE);
 }
 
 static void hold_failed(struct core *core, struct vip *vip, const struct fact *f,

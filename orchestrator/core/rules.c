@@ -2,7 +2,7 @@
 #include "orchestrator/core/core.h"
 
 #ifndef CORE_RULES_MAX
-#define CORE_RULES_MAX 3
+#define CORE_RULES_MAX 4
 #endif
 
 const uint32_t core_rules_max = CORE_RULES_MAX;

@@ -6,12 +6,13 @@
 #include "orchestrator/core/diagnose.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/survey.h"
+#include "orchestrator/core/vips.h"
 
 #include <string.h>
 
 /* A state without a census is written as it was before there were any: whoever does not know
  * them yet can read it, and there are none while such a one is a controller. */
-enum { VERSION_PLAIN = 2, VERSION_CENSUS = 3 };
+enum { VERSION_PLAIN = 2, VERSION_CENSUS = 3, VERSION_GUARD = 4 };
 
 enum visit_mode { VISIT_COUNT, VISIT_WRITE, VISIT_READ };
 
@@ -194,6 +195,8 @@ static void visit_node(struct visit *v, struct node *node)
     visit_time(v, &node->maintenance_since_ms);
     visit_text(v, node->maintenance_author, sizeof(node->maintenance_author));
     visit_text(v, node->maintenance_reason, sizeof(node->maintenance_reason));
+    if (v->version >= VERSION_GUARD)
+        visit_u8(v, &node->guard, GUARD_NFT + 1);
 }
 
 static void visit_member(struct visit *v, struct member *m)
@@ -257,6 +260,17 @@ static void visit_check(struct visit *v, struct check *check)
     visit_text(v, check->text, sizeof(check->text));
 }
 
+/* What was granted. Before there were guards it was always what the policy says. */
+static void visit_lease(struct visit *v, struct vip *vip)
+{
+    visit_bool(v, &vip->is_guarded);
+    visit_u32(v, &vip->granted_lease_ms);
+    visit_u32(v, &vip->wait_ms);
+    visit_time(v, &vip->put_back_ms);
+    if (vip->granted_lease_ms > LEASE_MAX_MS || vip->wait_ms > 2 * LEASE_MAX_MS)
+        v->failed = true;
+}
+
 static void visit_vip(struct visit *v, const struct core *core, struct vip *vip)
 {
     visit_bool(v, &vip->is_retired);
@@ -265,6 +279,8 @@ static void visit_vip(struct visit *v, const struct core *core, struct vip *vip)
         visit_text(v, vip->address, sizeof(vip->address));
         visit_text(v, vip->interface, sizeof(vip->interface));
         visit_u32(v, &vip->lease_ms);
+        if (vip->lease_ms > LEASE_MAX_MS)
+            v->failed = true;
     }
     visit_u8(v, &vip->phase, VIP_RELEASING + 1);
     visit_index(v, &vip->holder, core_node_count(core));
@@ -272,6 +288,10 @@ static void visit_vip(struct visit *v, const struct core *core, struct vip *vip)
     visit_u64(v, &vip->grant_term);
     visit_time(v, &vip->granted_ms);
     visit_time(v, &vip->since_ms);
+    if (v->version >= VERSION_GUARD)
+        visit_lease(v, vip);
+    else if (v->mode == VISIT_READ && vip->holder != NONE)
+        vip_lease_plainly(vip);
 }
 
 static void visit_service(struct visit *v, const struct core *core, struct service *s)
@@ -301,7 +321,7 @@ static void visit_shape(struct visit *v, struct core_shape *shape)
 {
     uint8_t head[4] = {'E', 'P', 'H', v->version};
     visit_bytes(v, head, sizeof(head));
-    if (memcmp(head, "EPH", 3) != 0 || (head[3] != VERSION_PLAIN && head[3] != VERSION_CENSUS))
+    if (memcmp(head, "EPH", 3) != 0 || head[3] < VERSION_PLAIN || head[3] > VERSION_GUARD)
         v->failed = true;
     v->version = head[3];
     visit_u32(v, &shape->nodes);
@@ -391,6 +411,8 @@ static struct core *unconst(const struct core *core)
 
 static uint8_t version_of(const struct core *core)
 {
+    if (core->rules >= RULES_GUARD)
+        return VERSION_GUARD;
     for (int32_t i = 0; i < core_check_count(core); i++)
         if (core_check(core, i)->census.seers > 0)
             return VERSION_CENSUS;

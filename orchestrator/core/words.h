@@ -52,6 +52,7 @@ enum presence { PRESENCE_UNCONFIRMED, PRESENCE_THERE, PRESENCE_ABSENT };
 enum scope { SCOPE_MEMBER, SCOPE_NODE, SCOPE_VIP };
 enum run_mode { RUN_EVERYWHERE, RUN_ACTIVE };
 enum reach { REACH_UNKNOWN, REACH_UP, REACH_DOWN };
+enum guard { GUARD_UNTOLD, GUARD_NONE, GUARD_NFT };
 
 /* X(NAME, "name", "what is going on") */
 #define PHASE_LIST(X)                                                                           \

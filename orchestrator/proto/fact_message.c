@@ -142,6 +142,8 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         fact->reach.node = m->reach->node;
         fact->reach.reachable = m->reach->reachable;
         fact->reach.text = m->reach->text;
+        fact->reach.guard =
+            m->reach->guard <= EPHOR__GUARD__GUARD_NFT ? (uint8_t)m->reach->guard : GUARD_UNTOLD;
     } else if (m->body_case == EPHOR__FACT__BODY_CALM) {
         fact->kind = FACT_CALM;
         fact->calm.controller = m->calm->controller;

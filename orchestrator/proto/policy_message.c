@@ -155,7 +155,8 @@ int policy_validate(const Ephor__Policy *p, struct errbuf *e)
         if (check_name("VIP", v->name, NAME_SIZE, e) != ERR_OK)
             return ERR_INVALID;
         if (v->service >= p->n_services || strlen(v->address) >= ADDRESS_SIZE ||
-            strlen(v->interface) >= INTERFACE_SIZE || v->lease_ms == 0)
+            strlen(v->interface) >= INTERFACE_SIZE || v->lease_ms == 0 ||
+            v->lease_ms > LEASE_MAX_MS || v->guarded_lease_ms > LEASE_MAX_MS)
             return err_set(e, ERR_INVALID, "VIP %s is not whole", v->name);
     }
     int err = check_parents(p, e);
@@ -251,6 +252,7 @@ void policy_fill(const Ephor__Policy *p, struct core *core)
         text_copy(to->name, sizeof(to->name), p->nodes[i]->name);
         text_copy(to->address, sizeof(to->address), p->nodes[i]->address);
         to->is_local = p->nodes[i]->transport == EPHOR__TRANSPORT__LOCAL;
+        to->is_unguarded = p->nodes[i]->unguarded;
         for (size_t k = 0; k < p->nodes[i]->n_parents; k++)
             to->parents[k] = (int32_t)p->nodes[i]->parents[k];
     }
@@ -273,5 +275,6 @@ void policy_fill(const Ephor__Policy *p, struct core *core)
         text_copy(to->interface, sizeof(to->interface), p->vips[i]->interface);
         to->service = (int32_t)p->vips[i]->service;
         to->lease_ms = p->vips[i]->lease_ms;
+        to->guarded_lease_ms = p->vips[i]->guarded_lease_ms;
     }
 }

@@ -221,6 +221,7 @@ static void take_node(struct policy_settings *s, const struct policy_objects *ob
     bool is_local = node->transport == EPHOR__TRANSPORT__LOCAL;
     add_text(s, "address", node->address);
     add_text(s, "transport", is_local ? "local" : "ssh");
+    add_text(s, "guard", node->unguarded ? "none" : "auto");
     if (!is_local) {
         add_text(s, "ssh.user", node->user);
         add_number(s, "ssh.port", node->port);
@@ -243,7 +244,7 @@ static void take_vip(struct policy_settings *s, const struct policy_objects *obj
     const Ephor__Vip *vip = objects->policy->vips[i];
     add_text(s, "address", vip->address);
     add_text(s, "interface", vip->interface);
-    add_duration(s, "lease", vip->lease_ms);
+    add_duration(s, "lease", vip->guarded_lease_ms > 0 ? vip->guarded_lease_ms : vip->lease_ms);
 }
 
 static void add_members(struct policy_settings *s, const struct policy_objects *objects, uint32_t i)

@@ -70,7 +70,9 @@ static void add_order(void *data, const struct order *order)
         to->vip = vip->name;
         to->address = vip->address;
         to->interface = vip->interface;
-        to->lease_ms = vip->lease_ms;
+        to->lease_ms = vip->granted_lease_ms;
+        to->guarded = vip->is_guarded;
+        to->wait_ms = vip->wait_ms;
         to->acquire = order->acquire;
     } else {
         fill_command(list->quorum, order, to);
@@ -152,10 +154,12 @@ void peers_send_lead(struct quorum *q)
     lead.term = q->term;
     lead.fresh_until_ms = since_ms > 0 ? since_ms + q->fresh_ms : 0;
     lead.doubted = doubted_nodes(q, &lead.n_doubted);
+    lead.rules = q->machine.core == NULL ? 0 : q->machine.core->rules;
     m.body_case = EPHOR__MESSAGE__BODY_LEAD;
     m.lead = &lead;
     link_send(q->actor.link, &m, -1);
     free(lead.doubted);
+    q->leads_unheard = lead.leading ? q->leads_unheard + 1 : 0;
 }
 
 /* ---------------------------------------------------------------- who looks at what */
@@ -440,6 +444,8 @@ static void on_message(void *data, const Ephor__Message *m, int fd)
         readers_add(peer->quorum, peer, m->read->sequence);
     if (m->body_case == EPHOR__MESSAGE__BODY_CHECKER_STATE && peer->role == EPHOR__ROLE__CHECKER)
         take_checker_state(peer->quorum, m->checker_state);
+    if (m->body_case == EPHOR__MESSAGE__BODY_LEAD_HEARD && peer->role == EPHOR__ROLE__ACTOR)
+        peer->quorum->leads_unheard = 0;
     if (m->body_case != EPHOR__MESSAGE__BODY_PROPOSE)
         return;
     if (!may_propose(peer->role, m->propose->fact)) {

@@ -14,6 +14,8 @@ enum {
     BETTER_MS = 800,      /* another one reached more for so long: it gets to lead. Longer than the
                            * others need to find out that they do not (peers_send_lead) */
     HAND_OVER_AGAIN_MS = 30000,
+    LEADS_UNHEARD_MAX = 4, /* one is on its way; more and the actor stands still */
+    ACTOR_AGAIN_MS = 5000,
 };
 
 static int64_t absent_ms(const struct quorum *q)
@@ -227,4 +229,18 @@ void presence_watch_reach(struct quorum *q)
                     q->machine.core->controllers[seat - 1].name);
         engine_transfer(q->engine, id_of_seat(q, seat));
     }
+}
+
+/* Nobody extends leases while the actor of the leader stands still or starts anew: an election
+ * takes less time than most leases have left. */
+void presence_watch_actor(struct quorum *q)
+{
+    struct presence_state *p = &q->presence;
+    int64_t now_ms = now_mono_ms();
+    if (q->leads_unheard < LEADS_UNHEARD_MAX || !q->is_leading ||
+        (p->actor_failed_ms != 0 && now_ms - p->actor_failed_ms < ACTOR_AGAIN_MS))
+        return;
+    p->actor_failed_ms = now_ms;
+    if (engine_transfer(q->engine, 0) == ERR_OK)
+        log_warning("leader", "the actor does not answer: another controller gets to lead");
 }

@@ -15,6 +15,7 @@ struct presence_state {
     uint32_t absent_proposed; /* bits of seats */
     int64_t better_since_ms;  /* another one would lead better; 0: none would */
     int64_t handed_over_ms;   /* when that was tried last */
+    int64_t actor_failed_ms;  /* when it was handed over because our actor did not answer */
 };
 
 /* Propose what is missing. Called with each entry, each beat and each change of leader. */
@@ -25,5 +26,8 @@ void presence_restart(struct quorum *quorum);
 
 /* Hand over to a controller that reaches more nodes. Once a second. */
 void presence_watch_reach(struct quorum *quorum);
+
+/* Hand over to any controller while our actor does not answer. With each beat. */
+void presence_watch_actor(struct quorum *quorum);
 
 #endif

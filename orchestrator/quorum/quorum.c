@@ -325,6 +325,7 @@ static void on_beat(void *data)
     presence_work(q);
     quorum_tell_sight(q);
     presence_watch_reach(q);
+    presence_watch_actor(q);
     observers_work(q->observers);
     peers_send_lead(q);
     q->calm.due_ms = now_mono_ms() + q->fresh_ms / 3;

@@ -87,6 +87,7 @@ struct quorum {
 
     struct peer checkers[QUORUM_CHECKERS_MAX];
     struct peer actor, status;
+    uint32_t leads_unheard;  /* how often it was told that we lead, without an answer */
     uint64_t orders_digest;  /* of what the actor was last told */
     uint64_t outlook_digest; /* and the checkers */
 };

@@ -2,6 +2,7 @@
 #include "orchestrator/status/api.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/vips.h"
 #include "orchestrator/sys/process.h"
 
 static void write_time(struct jsonw *w, const char *key, int64_t wall_ms)
@@ -149,6 +150,8 @@ static void write_vips(struct jsonw *w, const struct view *view, int32_t service
         jsonw_text(w, "interface", vip->interface);
         jsonw_text(w, "holder", view_node_name(view, vip->holder));
         jsonw_text(w, "phase", vip_phase_name(vip->phase));
+        jsonw_int(w, "lease_ms", vip_lease_ms(vip));
+        jsonw_bool(w, "guarded", vip->is_guarded);
         write_at(w, "since", view, vip->since_ms);
         jsonw_object_end(w);
     }

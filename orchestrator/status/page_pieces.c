@@ -3,6 +3,7 @@
 #include "orchestrator/status/page_pieces.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/vips.h"
 #include "orchestrator/status/html.h"
 #include "orchestrator/status/observer_links.h"
 #include "orchestrator/sys/process.h"
@@ -151,6 +152,7 @@ static void service_vips(const struct view *view, int32_t service, struct buf *o
     for (int32_t i = 0; i < core_vip_count(view->core); i++) {
         const struct vip *vip = core_vip(view->core, i);
         const char *holder = view_node_name(view, vip->holder);
+        char lease[32];
         if (vip->service != service)
             continue;
         html_format(out, "<li><code>%s</code> <span class=\"chip %s\" title=\"%s\">%s</span> ",
@@ -159,7 +161,9 @@ static void service_vips(const struct view *view, int32_t service, struct buf *o
         if (holder != NULL)
             html_format(out, "%s <b>%s</b>", vip->phase == VIP_HELD ? "by" : "\xe2\x80\x93",
                         holder);
-        html_format(out, " <span class=\"dim\">%s on %s</span></li>\n", vip->name, vip->interface);
+        html_format(out, " <span class=\"dim\">%s on %s, lease %s%s</span></li>\n", vip->name,
+                    vip->interface, text_from_duration(lease, sizeof(lease), vip_lease_ms(vip)),
+                    vip->is_guarded ? ", guarded by nft" : "");
     }
 }
 

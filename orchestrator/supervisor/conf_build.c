@@ -51,6 +51,7 @@ static Ephor__Node *build_node(struct build *build, const struct conf_value *fro
     node->name = borrow(from->name);
     node->address = borrow(conf_setting_text(&scope, "address"));
     node->transport = (Ephor__Transport)conf_setting_choice(&scope, "transport");
+    node->unguarded = conf_setting_choice(&scope, "guard") == 1;
     if (node->transport == EPHOR__TRANSPORT__LOCAL)
         return node;
     node->user = borrow(conf_setting_text(&ssh, "user"));
@@ -326,6 +327,9 @@ static void add_service(struct build *build, const struct conf_value *from)
 
 /* ---------------------------------------------------------------- VIPs */
 
+/* Where addresses end by their lifetime: the kernel counts whole seconds, and is late. */
+enum { BARE_LEASE_MIN_MS = 3000 };
+
 static Ephor__Vip *build_vip(struct build *build, const struct conf_value *from)
 {
     struct conf_scope scope = conf_scope_of(build->doc, "vips.*", from);
@@ -336,7 +340,10 @@ static Ephor__Vip *build_vip(struct build *build, const struct conf_value *from)
     vip->name = borrow(from->name);
     vip->address = conf_arena_text(build->arena, address);
     vip->interface = borrow(conf_setting_text(&scope, "interface"));
-    vip->lease_ms = conf_setting_u32(&scope, "lease");
+    vip->guarded_lease_ms = conf_setting_u32(&scope, "lease");
+    vip->lease_ms = vip->guarded_lease_ms < BARE_LEASE_MIN_MS
+                        ? BARE_LEASE_MIN_MS
+                        : (vip->guarded_lease_ms + 999) / 1000 * 1000;
     return vip;
 }
 

@@ -102,16 +102,15 @@ static void check_timing(struct rules *rules)
                    3 * rules->heartbeat_ms);
 }
 
-/* The next leader must have taken over before the leases that the last one gave run out. An
- * election takes up to twice its timeout, and reaching the node once more as long as a heartbeat
- * and a handshake. */
+/* The next leader must have taken over before the leases that the last one gave run out: a fifth of
+ * one may be over, an election takes up to twice its timeout, and then comes the first line. */
 static void check_lease(struct rules *rules, struct conf_value *at, int64_t lease_ms)
 {
-    int64_t needed_ms = 3 * (int64_t)(rules->election_ms + rules->heartbeat_ms);
+    int64_t needed_ms = 3 * (int64_t)rules->election_ms + 2 * (int64_t)rules->heartbeat_ms;
     char needed[32], lease[32];
     if (lease_ms >= needed_ms)
         return;
-    needed_ms = (needed_ms + 999) / 1000 * 1000; /* leases are whole seconds */
+    needed_ms = (needed_ms + 99) / 100 * 100;
     conf_issue(rules->issues, at, NULL,
                "a lease of %s ends before another controller can lead (quorum: election %u ms, "
                "heartbeat %u ms): have a lease of at least %s, or a shorter quorum.election",
@@ -327,9 +326,9 @@ static void check_vip(struct rules *rules, struct conf_value *vip)
 {
     struct conf_scope scope = conf_scope_of(rules->doc, "vips.*", vip);
     struct conf_value *lease = conf_setting(&scope, "lease");
-    if (lease != NULL && lease->number % 1000 != 0)
+    if (lease != NULL && lease->number % 10 != 0)
         conf_issue(rules->issues, lease, NULL,
-                   "'%s' is not in whole seconds, as the kernel counts them", lease->text);
+                   "'%s' is not in hundredths of a second, as nodes count them", lease->text);
     else if (lease != NULL)
         check_lease(rules, lease->file == NULL ? vip : lease, lease->number);
     if (rules->vip_owner[vip->order] == NULL &&

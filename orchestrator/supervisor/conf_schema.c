@@ -154,6 +154,8 @@ const struct conf_row conf_rows[] = {
          .help = "Where the node is reached."),
     CHOICE("nodes.*.transport", "ssh|local", .fallback = "\"ssh\"",
            .help = "How orders reach it. \"local\": it is the machine of the controller."),
+    CHOICE("nodes.*.guard", "auto|none", .fallback = "\"auto\"",
+           .help = "Whether nft guards addresses there, for leases to the millisecond."),
     GROUP("nodes.*.ssh", .like = "ssh", .help = "How this node is reached, if not as in ssh."),
     ARRAY("nodes.*.checks", NAME, ENTRIES_MAX, .fallback = "[]",
           .help = "Checks of the node, with scope node."),
@@ -234,9 +236,9 @@ const struct conf_row conf_rows[] = {
          .help = "Always held as /32 or /128."),
     TEXT("vips.*.interface", INTERFACE, INTERFACE_MAX, .flags = CONF_REQUIRED | CONF_IN_DEFAULTS,
          .help = "Network interface on the nodes."),
-    DURATION("vips.*.lease", 3 * SECOND, MINUTE, .flags = CONF_IN_DEFAULTS, .fallback = "\"3s\"",
+    DURATION("vips.*.lease", 200, MINUTE, .flags = CONF_IN_DEFAULTS, .fallback = "\"1s\"",
              .help = "The node's kernel drops the address when it was not renewed for this long; "
-                     "whole seconds."),
+                     "at least 3s, in whole seconds, on nodes without nft."),
 
     MAP("services", .help = "What must stay up, by name."),
     {.path = "services.*.members",

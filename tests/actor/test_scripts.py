@@ -76,6 +76,11 @@ class Program:
     def held(self, seq, words):
         claim(words in self.line(f"held {seq}"), f"{words} is not held")
 
+    def holds(self, seq, *words):
+        """No more and no less."""
+        line = self.line(f"held {seq}")
+        claim(sorted(line.split()[5:]) == sorted(words), f"{line}, and not {words}")
+
     def outranked(self, seq, why):
         line = self.any_line()
         claim(line.startswith(f"outranked {seq} ") and why in line, line)
@@ -126,6 +131,73 @@ def test_the_kernel_ends_it_when_nobody_extends(shell):
     while "10.9.0.100" in addresses():
         claim(time.monotonic() < end, "the kernel did not end it")
         time.sleep(0.05)
+
+
+def guarded(seq, epoch, words, left=100, cap=310):
+    """A hold line whose words get a date each."""
+    dated = " ".join(f"{word}/{uptime() + left}" for word in words.split())
+    return f"hold {seq} {epoch} {BOOT} {uptime() + left} {cap} {dated}"
+
+
+def alive():
+    done = subprocess.run(["ip", "netns", "exec", NS, "nft", "list", "ruleset"],
+                          capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "expires" in line and "1m" not in line
+            and "59s" not in line]
+
+
+def wait_for(what, condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        claim(time.monotonic() < end, f"not in time: {what}")
+        time.sleep(0.01)
+
+
+def test_a_guarded_address_is_alive_only_while_it_is_extended(shell):
+    p = Program(shell, "lease.sh")
+    claim(p.ready.split()[4] == "nft", p.ready)
+    p.send(guarded(1, 1, "~10.9.0.100@eth0"))
+    p.holds(1)  # an extension never creates
+    p.send(guarded(2, 1, "^10.9.0.100@eth0 ^fd00::5@eth0"))
+    p.holds(2, "10.9.0.100@eth0", "fd00::5@eth0")
+    claim("10.9.0.100" in str(alive()) and "fd00::5" in str(alive()), f"{alive()}")
+    p.send(guarded(3, 1, "~10.9.0.100@eth0", left=60))
+    p.holds(3, "10.9.0.100@eth0")
+    claim("fd00::5" not in str(alive()), f"a release does not shut the guard: {alive()}")
+    wait_for("the guard shuts", lambda: "10.9.0.100" not in str(alive()), 2)
+    claim("10.9.0.100" in addresses(), "the address ends behind the guard, not before")
+    p.send(guarded(4, 1, "~10.9.0.100@eth0"))
+    p.holds(4)  # too late, so it is gone altogether
+    claim("10.9.0.100" not in addresses(), "an address whose lease ended came back")
+    p.close()
+
+
+def test_a_guard_that_is_flushed_is_noticed(shell):
+    p = Program(shell, "lease.sh")
+    p.send(guarded(1, 1, "^10.9.0.100@eth0 ^10.9.0.101@eth0"))
+    p.holds(1, "10.9.0.100@eth0", "10.9.0.101@eth0")
+    subprocess.run(["ip", "netns", "exec", NS, "nft", "flush", "ruleset"], check=True)
+    p.send(guarded(2, 1, "~10.9.0.100@eth0 ~10.9.0.101@eth0"))
+    p.holds(2)
+    p.send(guarded(3, 1, "^10.9.0.100@eth0"))
+    p.holds(3, "10.9.0.100@eth0")
+    claim("10.9.0.100" in str(alive()), f"{alive()}")
+    # one that ran out takes no other with it
+    p.send(guarded(4, 1, "~10.9.0.100@eth0 ^10.9.0.101@eth0"))
+    p.holds(4, "10.9.0.100@eth0", "10.9.0.101@eth0")
+    subprocess.run(["ip", "netns", "exec", NS, "nft", "delete", "element", "netdev", "ephor1-eth0",
+                    "alive4", "{ 10.9.0.101 }"], check=True)
+    p.send(guarded(5, 1, "~10.9.0.100@eth0 ~10.9.0.101@eth0"))
+    p.holds(5, "10.9.0.100@eth0")
+    # and bare again: nothing of the guard stands in its way
+    p.send(hold(6, 1, "+10.9.0.100@eth0"))
+    p.holds(6, "10.9.0.100@eth0")
+    claim("10.9.0.100" not in subprocess.run(
+        ["ip", "netns", "exec", NS, "nft", "list", "ruleset"], capture_output=True, text=True,
+        check=True).stdout, "a bare address is still owned by the guard")
+    p.send(hold(7, 1))
+    p.holds(7)
+    p.close()
 
 
 def test_late_wrong_or_old_lines_change_nothing(shell):

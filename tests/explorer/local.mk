@@ -16,6 +16,7 @@ libexplorer_a_SOURCES = \
 	orchestrator/core/diagnose_text.c orchestrator/core/explain.c \
 	orchestrator/core/headcount.c orchestrator/core/journal.c \
 	orchestrator/core/names.c orchestrator/core/orders.c orchestrator/core/recovery.c \
+	orchestrator/core/lease.c orchestrator/core/vips.c \
 	orchestrator/core/restart.c orchestrator/core/rules.c orchestrator/core/snapshot.c \
 	orchestrator/core/stale.c orchestrator/core/step.c orchestrator/core/survey.c \
 	orchestrator/core/vantage.c orchestrator/core/verdict.c \
@@ -46,8 +47,8 @@ nodist_planted_grant_SOURCES = tests/explorer/planted_grant.c
 planted_grant_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"WAIT-OUT"'
 planted_grant_CFLAGS = $(EXPLORER_CFLAGS)
 planted_grant_LDADD = libexplorer.a libbase.a
-tests/explorer/planted_grant.c: orchestrator/core/recovery.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(plant) recovery.c 's/PRE(vip->holder == NONE .*/(void)0;/' \
+tests/explorer/planted_grant.c: orchestrator/core/vips.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) vips.c 's/PRE(vip->holder == NONE .*/(void)0;/' \
 	  's/core_vip(core, i)->phase == VIP_RELEASING || //' \
 	  's/if (vip->phase == VIP_FREE && is_addr/if (vip->phase != VIP_GRANTED \&\& is_addr/'
 

@@ -200,5 +200,30 @@ def stopping_leaves_the_address_until_its_lease_ends(lab):
     lab.stop()
     claim(lab.has_address(1), "the address went with the controller")
     wait_for("the lease ends", lambda: not lab.has_address(1), 10)
+    claim(lab.client() == "", "the address answers although its lease ended")
     lab.start()
     lab.settled()
+
+
+def vip(lab):
+    return lab.service()["vips"][0]
+
+
+@scenario(seconds=12)
+def what_guards_an_address_may_come_and_go(lab):
+    """nft is there, is flushed, is gone, and is there again: each time the address is held in the
+    best way that there is, and by nobody else."""
+    claim(vip(lab)["guarded"] and vip(lab)["lease_ms"] == 1000, f"{vip(lab)}")
+    lab.lab("on", 1, "nft", "flush", "ruleset")
+    lab.in_journal("outcome web: 10.77.0.100 is gone from n1")
+    wait_for("it is guarded again", lambda: "alive4" in lab.lab("on", 1, "nft", "list", "ruleset"))
+    lab.lab("on", 1, "mount", "--bind", "/bin/false", "/usr/sbin/nft")
+    lab.in_journal("n1: can be worked on: leases there are 3s or longer: ")
+    wait_for("it is held without a guard", lambda: lab.is_settled("n1") and not vip(lab)["guarded"])
+    claim(vip(lab)["lease_ms"] == 3000, f"{vip(lab)}")
+    lab.lab("on", 1, "umount", "/usr/sbin/nft")
+    lab.lab("on", 1, "sh", "-c", "read -r pid rest </run/ephor/lease.vm && kill $pid")
+    wait_for("it is guarded again", lambda: lab.is_settled("n1") and vip(lab)["guarded"])
+    claim(lab.client() == "n1", "the client does not reach the address")
+    _, totals = lab.watched()
+    claim(totals["moves"] == 0, f"the address: {totals}")

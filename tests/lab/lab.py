@@ -273,7 +273,16 @@ class Lab:
     def has_address(self, n):
         done = subprocess.run(["ip", "-n", self.ns(f"n{n}"), "-o", "addr", "show", "to", VIP],
                               capture_output=True, text=True, check=True)
-        return done.stdout.strip() != ""
+        return done.stdout.strip() != "" and not self.is_shut(n)
+
+    def is_shut(self, n):
+        """Is the address there behind a guard that lets nothing through?"""
+        def elements(name):
+            done = subprocess.run(["ip", "netns", "exec", self.ns(f"n{n}"), "nft", "list", "set",
+                                   "netdev", "ephor1-eth0", name], capture_output=True, text=True,
+                                  check=False)
+            return VIP in done.stdout
+        return elements("owned4") and not elements("alive4")
 
     def client(self):
         """What the client gets through the address: "n1", "n2" or ""."""

@@ -2,7 +2,7 @@
 # copy of a file of the product or in the rules of the nodes, and succeeds if one of the invariants
 # that SIM_EXPECTS names is found broken within SIM_WITHIN seeds.
 WHOLE_PLANTED = \
-	whole_planted_wait whole_planted_new_leader whole_planted_remembers whole_planted_fresh \
+	whole_planted_wait whole_planted_margin whole_planted_new_leader whole_planted_remembers whole_planted_fresh \
 	whole_planted_granted whole_planted_dated whole_planted_absent whole_planted_one_voice \
 	whole_planted_budget whole_planted_forgotten \
 	whole_planted_restored whole_planted_journal whole_planted_epoch whole_planted_creates \
@@ -22,8 +22,19 @@ whole_planted_wait_CFLAGS = $(WHOLE_CFLAGS)
 whole_planted_wait_LDADD = libwhole.a $(WHOLE_LIBS)
 tests/sim/whole_planted_wait.c: orchestrator/core/lease.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/core $@ lease.c \
-	  's/return heard_ms + lease_ms + .*/return heard_ms + 0 * lease_ms +/' \
-	  's/           lease_margin_ms(lease_ms);/           0 * (rate_divisor + lease_margin_ms(lease_ms));/'
+	  's/return lease_ms + .*/return 0 * lease_ms +/' \
+	  's/           lease_margin_ms(lease_ms, is_guarded);/           0 * (rate_divisor + lease_margin_ms(lease_ms, is_guarded));/'
+
+# What nft guards ends at its date exactly, as if telling the kernel took no time.
+whole_planted_margin_SOURCES = tests/raft/sim.c
+nodist_whole_planted_margin_SOURCES = tests/sim/whole_planted_margin.c
+whole_planted_margin_CPPFLAGS = $(WHOLE_CPPFLAGS) \
+	-DSIM_EXPECTS='"WAIT-OUT ONE-HOLDER"' -DSIM_WITHIN=4000
+whole_planted_margin_CFLAGS = $(WHOLE_CFLAGS)
+whole_planted_margin_LDADD = libwhole.a $(WHOLE_LIBS)
+tests/sim/whole_planted_margin.c: orchestrator/core/lease.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/core $@ lease.c \
+	  's/return margin_guarded_ms;/return 0 * margin_guarded_ms - lease_ms \/ 100;/'
 
 # A new leader waits for nothing that it did not send itself.
 whole_planted_new_leader_SOURCES = tests/raft/sim.c
@@ -32,9 +43,9 @@ whole_planted_new_leader_CPPFLAGS = $(WHOLE_CPPFLAGS) \
 	-DSIM_EXPECTS='"WAIT-OUT ONE-HOLDER"' -DSIM_WITHIN=1000
 whole_planted_new_leader_CFLAGS = $(WHOLE_CFLAGS)
 whole_planted_new_leader_LDADD = libwhole.a $(WHOLE_LIBS)
-tests/sim/whole_planted_new_leader.c: orchestrator/core/lease.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/core $@ lease.c \
-	  's/return lease_end_ms(start_ms + fresh_ms, lease_ms);/return start_ms + 0 * (fresh_ms + lease_ms);/'
+tests/sim/whole_planted_new_leader.c: orchestrator/actor/holds.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/actor $@ holds.c \
+	  's/actor->blind_until_ms + actor->fresh_ms + owed->wait_ms/actor->blind_until_ms + 0 * owed->wait_ms/'
 
 # A new leader believes what it remembers of leases from an earlier term.
 whole_planted_remembers_SOURCES = tests/raft/sim.c

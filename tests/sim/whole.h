@@ -21,7 +21,7 @@ enum {
     WHOLE_SERVICES = 2,
     WHOLE_CHECKS = 12,
     WHOLE_ORDERS = 512, /* commands that nodes carried out in one seed */
-    WHOLE_WORD = ADDRESS_SIZE + INTERFACE_SIZE,
+    WHOLE_WORD = ADDRESS_SIZE + INTERFACE_SIZE + 24,
 };
 
 struct whole;
@@ -98,6 +98,7 @@ struct whole_node {
     char name[16];
     uint32_t life; /* boots */
     bool is_down, is_paused;
+    bool has_guard;          /* of nft; chosen when it is booted */
     int64_t boot_us;         /* when it was booted, had its clock run all the time */
     int64_t paused_us;       /* since when */
     int64_t pause_uptime_cs; /* its clock when it was paused last; -1: not since it was booted */
@@ -121,7 +122,8 @@ struct whole_profile {
     int32_t nodes, services, vips;
     bool is_active_only[WHOLE_SERVICES];
     bool has_restart, has_node_checks, failback_auto, confirm;
-    uint32_t lease_ms, fall, moves_max, restart_budget;
+    uint32_t lease_ms, guarded_lease_ms, guard; /* guard: of how many nodes in a hundred */
+    uint32_t fall, moves_max, restart_budget;
     int64_t path_us;     /* one way to a node */
     int64_t fault_us;    /* between accidents of nodes and paths */
     int64_t operator_us; /* between what operators ask for; 0: never */

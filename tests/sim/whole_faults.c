@@ -60,6 +60,8 @@ void whole_profile_draw(struct whole *whole)
     p->failback_auto = sim_percent(random, 30);
     p->confirm = sim_percent(random, 60);
     p->lease_ms = (uint32_t)pick(random, 3000, 3000, 4000, 6000); /* the configuration's least */
+    p->guarded_lease_ms = (uint32_t)pick(random, 0, 1000, 1000, 2500);
+    p->guard = (uint32_t)pick(random, 0, 50, 100, 100);
     p->fall = (uint32_t)sim_between(random, 1, 3);
     p->moves_max = (uint32_t)sim_between(random, 1, 3);
     p->restart_budget = (uint32_t)sim_between(random, 1, 3);

@@ -23,6 +23,9 @@
 #endif
 
 enum { WORDS_MAX = 16, SCRIPT_MAX_US = 300000, KERNEL_LATE_US = 1050000, LATE_DIVISOR = 8 };
+/* What an nft guard holds ends later by the time that it took to tell the kernel: a program that
+ * needed more than LATE_CS for it begins again. */
+enum { GUARD_LATE_US = 76000 };
 
 /* ---- its clock */
 
@@ -55,6 +58,7 @@ void whole_node_boot(struct whole_node *node)
 {
     node->life++;
     node->is_down = node->is_paused = false;
+    node->has_guard = sim_percent(&node->whole->world->random, node->whole->profile.guard);
     node->boot_us = node->whole->world->now_us;
     node->pause_uptime_cs = -1;
     node->epoch = node->seen = 0;
@@ -121,8 +125,11 @@ static void drop(struct whole_node *node, int32_t vip, const char *why)
     whole_trace(node->whole, "%s drops v%d: %s", node->name, vip + 1, why);
 }
 
+/* And what people do besides: install nft, or remove it. */
 void whole_node_remove(struct whole_node *node, int32_t vip)
 {
+    if (sim_percent(&node->whole->world->random, 50))
+        node->has_guard = sim_percent(&node->whole->world->random, node->whole->profile.guard);
     if (node->addresses[vip].is_there)
         drop(node, vip, "by hand");
 }
@@ -227,13 +234,34 @@ static const char *take_word(struct whole_node *node, const struct whole_shell *
     return NULL;
 }
 
+/* ^ADDRESS@DEV/UNTIL, ~ADDRESS@DEV/UNTIL */
+static bool is_guarded(const char *word)
+{
+    return word[0] == '^' || word[0] == '~';
+}
+
+static int64_t date_of(const char *word)
+{
+    const char *date = strrchr(word, '/');
+    int64_t date_cs = 0;
+    return date != NULL && text_parse_int(date + 1, 0, INT64_MAX, &date_cs) ? date_cs : 0;
+}
+
 static const char *refusal_of(const struct hold *hold, int64_t uptime)
 {
     if (WHOLE_NODE_IGNORES_UNTIL)
         return NULL;
-    if (hold->count > 0 && (hold->until_cs - uptime) / 100 < 1)
+    bool is_bare = false;
+    int64_t latest_cs = hold->until_cs;
+    for (uint32_t i = 0; i < hold->count; i++) {
+        is_bare = is_bare || !is_guarded(hold->words[i]);
+        if (is_guarded(hold->words[i]) && date_of(hold->words[i]) > latest_cs)
+            latest_cs = date_of(hold->words[i]);
+    }
+    if ((is_bare && (hold->until_cs - uptime) / 100 < 1) ||
+        (hold->count > 0 && latest_cs - uptime <= 0))
         return "too late";
-    if (hold->until_cs - uptime > hold->cap_cs)
+    if (latest_cs - uptime > hold->cap_cs)
         return "dated too far ahead";
     return NULL;
 }
@@ -259,25 +287,63 @@ static void tell_held(struct whole_node *node, struct channel *channel, uint64_t
     whole_channel_tell(channel, line);
 }
 
+/* `nft`: until date_cs of its clock, and a little later. */
+static void set_guard(struct whole_node *node, int32_t vip, int64_t date_cs)
+{
+    struct whole_address *address = &node->addresses[vip];
+    address->is_there = true;
+    address->set++;
+    address->ends_us = date_cs * 10000 + sim_between(&node->whole->world->random, 0, GUARD_LATE_US);
+}
+
+static bool may_take(struct whole_node *node, const char *word, bool was_there, int64_t left)
+{
+    bool acquires = word[0] == '+' || word[0] == '^';
+    return left >= 1 && (was_there || acquires || WHOLE_NODE_EXTEND_CREATES) &&
+           (!is_guarded(word) || node->has_guard);
+}
+
 /* started_cs: its clock when it read it, before it looked and set. */
 static void take(struct whole_node *node, const struct hold *hold, const char *word,
                  int64_t started_cs)
 {
     int32_t vip = whole_vip_of(node->whole, word + 1);
+    const struct whole_profile *profile = &node->whole->profile;
     struct whole_address *address = &node->addresses[vip];
-    bool was_there = address->is_there;
-    int64_t left_s =
-        WHOLE_NODE_IGNORES_UNTIL ? (hold->cap_cs - 10) / 100 : (hold->until_cs - started_cs) / 100;
-    if (left_s < 1 || (!was_there && word[0] != '+' && !WHOLE_NODE_EXTEND_CREATES))
+    bool was_there = address->is_there, guarded = is_guarded(word);
+    int64_t until_cs = guarded ? date_of(word) : hold->until_cs;
+    int64_t lease_cs = guarded ? (int64_t)profile->guarded_lease_ms / 10 : hold->cap_cs - 10;
+    if (WHOLE_NODE_IGNORES_UNTIL)
+        until_cs = (guarded ? uptime_cs(node) : started_cs) + lease_cs;
+    int64_t left_cs = until_cs - (guarded ? uptime_cs(node) : started_cs);
+    if (!may_take(node, word, was_there, guarded ? left_cs : left_cs / 100)) {
+        if (guarded && was_there) /* its time is over, or nothing guards it: it goes */
+            drop(node, vip, "it cannot be extended");
         return;
-    set_life(node, vip, left_s);
-    address->until_cs = hold->until_cs;
-    address->dated_cs = hold->until_cs - (hold->cap_cs - 10);
+    }
+    if (guarded)
+        set_guard(node, vip, until_cs);
+    else
+        set_life(node, vip, left_cs / 100);
+    address->until_cs = until_cs;
+    address->dated_cs = until_cs - lease_cs;
     whole_call_in(node->whole, until_us(node, address->ends_us), NULL, node, on_look,
                   (void *)(intptr_t)vip);
     if (!was_there)
-        whole_trace(node->whole, "%s has v%d", node->name, vip + 1);
-    whole_check_set(node, vip, hold->epoch, was_there, word[0] == '+', hold->until_cs, hold->boot);
+        whole_trace(node->whole, "%s has v%d%s", node->name, vip + 1, guarded ? ", guarded" : "");
+    whole_check_set(node, vip, hold->epoch, was_there, word[0] == '+' || word[0] == '^', until_cs,
+                    hold->boot);
+}
+
+/* It was booted anew without what guarded addresses before. */
+static void tell_guardless(struct whole_node *node, struct channel *channel,
+                           const struct hold *hold)
+{
+    for (uint32_t i = 0; i < hold->count; i++)
+        if (hold->words[i][0] == '^' && !node->has_guard) {
+            whole_channel_tell(channel, "guardless nft is gone");
+            return;
+        }
 }
 
 struct lease_line { /* under way in a shell */
@@ -334,15 +400,17 @@ static void do_hold(struct whole_shell *shell, const struct lease_line *line)
         }
     for (uint32_t i = 0; i < hold.count; i++)
         take(node, &hold, hold.words[i], started_cs);
+    tell_guardless(node, shell->channel, &hold);
     tell_held(node, shell->channel, hold.seq);
 }
 
 static void tell_clock(struct whole_node *node, struct channel *channel, const char *word)
 {
     char line[96], boot[16];
+    const char *guard = strcmp(word, "ready") != 0 ? "" : node->has_guard ? " nft" : " - no nft";
     boot_id(node, boot);
-    snprintf(line, sizeof(line), "%s %lld %s %llu", word, (long long)uptime_cs(node), boot,
-             (unsigned long long)node->epoch);
+    snprintf(line, sizeof(line), "%s %lld %s %llu%s", word, (long long)uptime_cs(node), boot,
+             (unsigned long long)node->epoch, guard);
     whole_channel_tell(channel, line);
 }
 

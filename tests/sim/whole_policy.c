@@ -144,6 +144,7 @@ void whole_policy_make(struct whole *whole)
         vip->interface = text(p, "eth0");
         vip->service = (uint32_t)(i % profile->services);
         vip->lease_ms = profile->lease_ms;
+        vip->guarded_lease_ms = profile->guarded_lease_ms;
     }
     p->policy.vips = p->vip_list;
     p->policy.n_vips = (size_t)profile->vips;

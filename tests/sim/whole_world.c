@@ -87,15 +87,17 @@ static void tell_profile(const struct whole *whole)
 {
     const struct whole_profile *p = &whole->profile;
     whole_trace(whole,
-                "%d nodes, %d services%s%s, %d addresses, lease %u ms, fall %u, %s%s%s%s"
+                "%d nodes, %d services%s%s, %d addresses, lease %u ms, guarded %u ms on %u %%, "
+                "fall %u, %s%s%s%s"
                 "path %ld us, an accident every %ld us for %ld us (path %u service %u power %u "
                 "pause %u remove %u actor %u)",
                 p->nodes, p->services, p->is_active_only[0] ? ", s1 active only" : "",
-                p->is_active_only[1] ? ", s2 active only" : "", p->vips, p->lease_ms, p->fall,
-                p->has_restart ? "restarts, " : "", p->has_node_checks ? "node checks, " : "",
-                p->failback_auto ? "failback, " : "", p->confirm ? "confirm, " : "", p->path_us,
-                p->fault_us, p->down_us, p->weight_path, p->weight_service, p->weight_reboot,
-                p->weight_pause, p->weight_remove, p->weight_actor);
+                p->is_active_only[1] ? ", s2 active only" : "", p->vips, p->lease_ms,
+                p->guarded_lease_ms, p->guard, p->fall, p->has_restart ? "restarts, " : "",
+                p->has_node_checks ? "node checks, " : "", p->failback_auto ? "failback, " : "",
+                p->confirm ? "confirm, " : "", p->path_us, p->fault_us, p->down_us, p->weight_path,
+                p->weight_service, p->weight_reboot, p->weight_pause, p->weight_remove,
+                p->weight_actor);
 }
 
 static void get_well(struct whole *whole)

@@ -6,12 +6,18 @@
  * One line of JSON for each change, and one for the whole at the end (SIGTERM, SIGINT, or the end
  * of standard input). Times are milliseconds of CLOCK_MONOTONIC.
  *
- * Each node has its own netlink socket, made in its namespace, so one thread asks all of them. Two
+ * An address that nft guards there (actions/scripts/lease.sh) is had only while it is alive: behind
+ * a guard that is shut nobody sees it.
+ *
+ * Each node has its own netlink sockets, made in its namespace, so one thread asks all of them. Two
  * nodes count as holding at once only if a node still has the address when it is asked again after
  * the other showed it: a move between two questions is no overlap. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -28,10 +34,13 @@
 #include <unistd.h>
 
 enum { NODES_MAX = 16, ANSWER_SIZE = 32768, INTERVAL_US = 2000, EXIT_FAILED = 71 };
+enum { ATTRIBUTE_HEAD = sizeof(struct nlattr) };
+
+static const char guard_table[] = "ephor1-eth0";
 
 struct node {
     const char *name;
-    int fd;
+    int fd, nft_fd;
     bool has_it;
 };
 
@@ -76,17 +85,17 @@ static double now_ms(void)
     return (double)t.tv_sec * 1000.0 + (double)t.tv_nsec / 1e6;
 }
 
-/* A socket stays in the namespace in which it was made. */
-static int open_netlink(const char *path)
+/* Sockets stay in the namespace in which they were made. */
+static void open_netlink(struct node *node, const char *path)
 {
     int namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (namespace_fd < 0 || setns(namespace_fd, CLONE_NEWNET) != 0)
         die("cannot enter", path);
     close(namespace_fd);
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (fd < 0)
+    node->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    node->nft_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (node->fd < 0 || node->nft_fd < 0)
         die("cannot ask in", path);
-    return fd;
 }
 
 static void ask(const struct node *node)
@@ -116,13 +125,16 @@ static bool is_address(struct nlmsghdr *header, struct in_addr wanted)
     return false;
 }
 
-static bool has_address(const struct node *node, struct in_addr wanted)
+typedef bool is_wanted_fn(struct nlmsghdr *header, struct in_addr wanted);
+
+/* Read the answer to a dump: is there one that is wanted? */
+static bool has_answer(const struct node *node, int fd, is_wanted_fn *is_wanted,
+                       struct in_addr wanted)
 {
     static _Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
     bool found = false;
-    ask(node);
     for (;;) {
-        ssize_t size = recv(node->fd, answer, sizeof(answer), 0);
+        ssize_t size = recv(fd, answer, sizeof(answer), 0);
         if (size < 0 && errno == EINTR)
             continue;
         if (size <= 0)
@@ -132,9 +144,60 @@ static bool has_address(const struct node *node, struct in_addr wanted)
             at += NLMSG_ALIGN(h->nlmsg_len);
             if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
                 return found;
-            found = found || (h->nlmsg_type == RTM_NEWADDR && is_address(h, wanted));
+            found = found || is_wanted(h, wanted);
         }
     }
+}
+
+static bool is_new_address(struct nlmsghdr *header, struct in_addr wanted)
+{
+    return header->nlmsg_type == RTM_NEWADDR && is_address(header, wanted);
+}
+
+static size_t put_text(char *at, uint16_t type, const char *text)
+{
+    struct nlattr attribute = {.nla_type = type};
+    attribute.nla_len = (uint16_t)(ATTRIBUTE_HEAD + strlen(text) + 1);
+    memcpy(at, &attribute, sizeof(attribute));
+    memcpy(at + ATTRIBUTE_HEAD, text, strlen(text) + 1);
+    return (size_t)(attribute.nla_len + 3) & ~(size_t)3;
+}
+
+/* An element is a small message: its bytes are looked for, not its structure. */
+static bool is_element(struct nlmsghdr *header, struct in_addr wanted)
+{
+    struct nlattr value = {.nla_len = ATTRIBUTE_HEAD + sizeof(wanted), .nla_type = NFTA_DATA_VALUE};
+    char bytes[sizeof(value) + sizeof(wanted)];
+    memcpy(bytes, &value, sizeof(value));
+    memcpy(bytes + sizeof(value), &wanted, sizeof(wanted));
+    return header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM) &&
+           memmem(header, header->nlmsg_len, bytes, sizeof(bytes)) != NULL;
+}
+
+/* Is it in this set of the guard? The kernel does not tell of elements whose time is over. */
+static bool is_in_set(const struct node *node, const char *set, struct in_addr wanted)
+{
+    struct {
+        struct nlmsghdr header;
+        struct nfgenmsg body;
+        char attributes[128];
+    } request = {.header = {.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM,
+                            .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .body = {.nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0}};
+    size_t size = put_text(request.attributes, NFTA_SET_ELEM_LIST_TABLE, guard_table);
+    size += put_text(request.attributes + size, NFTA_SET_ELEM_LIST_SET, set);
+    size += offsetof(__typeof__(request), attributes);
+    request.header.nlmsg_len = (uint32_t)size;
+    if (send(node->nft_fd, &request, size, 0) != (ssize_t)size)
+        die("cannot ask about the guard of", node->name);
+    return has_answer(node, node->nft_fd, is_element, wanted);
+}
+
+static bool has_address(const struct node *node, struct in_addr wanted)
+{
+    ask(node);
+    return has_answer(node, node->fd, is_new_address, wanted) &&
+           (!is_in_set(node, "owned4", wanted) || is_in_set(node, "alive4", wanted));
 }
 
 static void note_change(struct watch *w, struct node *node, bool has_it, double at_ms)
@@ -231,7 +294,8 @@ static void add_node(struct watch *w, char *argument)
         exit(EXIT_FAILED);
     }
     *path++ = '\0';
-    w->nodes[w->count++] = (struct node){.name = argument, .fd = open_netlink(path)};
+    w->nodes[w->count].name = argument;
+    open_netlink(&w->nodes[w->count++], path);
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,8 @@ struct draft { /* a policy; what is not said is filled in by draft_core */
     int32_t members[2][DRAFT_MAX]; /* nodes of each service, plus 1; 0 ends */
     enum run_mode run;
     bool can_restart, failback_auto;
-    uint16_t observers; /* that look at each check */
+    uint16_t observers;        /* that look at each check */
+    uint32_t guarded_lease_ms; /* of all VIPs */
     int32_t vips;
     struct draft_vip vip[DRAFT_MAX];
 };
@@ -108,6 +109,7 @@ static inline struct core *draft_core(const struct draft *draft, uint32_t spare,
         text_copy(vip->interface, sizeof(vip->interface), draft->vip[i].interface);
         vip->service = draft->vip[i].service;
         vip->lease_ms = 3000;
+        vip->guarded_lease_ms = draft->guarded_lease_ms;
     }
     return core;
 }
@@ -227,14 +229,23 @@ static inline void bench_see(struct bench *b, uint32_t controller, uint32_t chec
 static inline void bench_reach_from(struct bench *b, uint32_t controller, const char *node,
                                     bool is_up)
 {
-    bench_take(b, (struct fact){.kind = FACT_REACH,
-                                .reach = {controller, node, is_up, is_up ? "" : "silent"}});
+    bench_take(
+        b, (struct fact){.kind = FACT_REACH,
+                         .reach = {controller, node, is_up, GUARD_UNTOLD, is_up ? "" : "silent"}});
 }
 
 static inline void bench_reach(struct bench *b, const char *node, bool is_up)
 {
     bench_take(b, (struct fact){.kind = FACT_REACH,
-                                .reach = {b->core->leader, node, is_up, is_up ? "" : "silent"}});
+                                .reach = {b->core->leader, node, is_up, GUARD_UNTOLD,
+                                          is_up ? "" : "silent"}});
+}
+
+/* What can guard addresses on a node that can be worked on. */
+static inline void bench_guard(struct bench *b, const char *node, enum guard guard)
+{
+    bench_take(b, (struct fact){.kind = FACT_REACH,
+                                .reach = {b->core->leader, node, true, (uint8_t)guard, ""}});
 }
 
 /* The newest answers of a controller whose opinion is `state` say something else. */

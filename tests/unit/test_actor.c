@@ -115,14 +115,17 @@ END_TEST
 START_TEST(test_only_the_last_word_on_a_node_waits)
 {
     outbox_outcome(&actor, &owed, EPHOR__RESULT__RESULT_DONE, "");
-    outbox_reach(&actor, "n1", false, "why");
-    outbox_reach(&actor, "n2", false, "why");
-    outbox_reach(&actor, "n1", true, "");
+    struct actor_node other = {.actor = &actor, .name = "n2"};
+    outbox_reach(&node, false, "why");
+    outbox_reach(&other, false, "why");
+    node.guard = EPHOR__GUARD__GUARD_NFT;
+    outbox_reach(&node, true, "");
     const struct report *first = actor.reports, *second = first->next, *third = second->next;
     ck_assert_int_eq(first->fact->body_case, EPHOR__FACT__BODY_OUTCOME);
     ck_assert_str_eq(second->fact->reach->node, "n2");
     ck_assert_str_eq(third->fact->reach->node, "n1");
     ck_assert(third->fact->reach->reachable);
+    ck_assert_int_eq(third->fact->reach->guard, EPHOR__GUARD__GUARD_NFT);
     ck_assert_ptr_null(third->next);
 }
 END_TEST

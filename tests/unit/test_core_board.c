@@ -200,8 +200,9 @@ START_TEST(test_nothing_automatic_before_they_came_forward)
     gather("VVV");
     bench_settle(&b);
     bench_leader(&b, 2);
-    bench_take(&b, (struct fact){.kind = FACT_REACH, .reach = {2, "n2", true, ""}});
-    bench_take(&b, (struct fact){.kind = FACT_REACH, .reach = {2, "n1", false, "cut"}});
+    bench_take(&b, (struct fact){.kind = FACT_REACH, .reach = {2, "n2", true, GUARD_UNTOLD, ""}});
+    bench_take(&b,
+               (struct fact){.kind = FACT_REACH, .reach = {2, "n1", false, GUARD_UNTOLD, "cut"}});
     bench_wait(&b, 60000);
     ck_assert_int_eq(bench_rule(&b), RULE_NOT_GATHERED);
     ck_assert_int_eq(core_service(b.core, 0)->phase, PHASE_STEADY);
@@ -399,8 +400,9 @@ END_TEST
 
 static void reach(uint32_t controller, const char *node, bool is_up)
 {
-    bench_take(&b, (struct fact){.kind = FACT_REACH,
-                                 .reach = {controller, node, is_up, is_up ? "" : "timed out"}});
+    bench_take(&b, (struct fact){
+                       .kind = FACT_REACH,
+                       .reach = {controller, node, is_up, GUARD_UNTOLD, is_up ? "" : "timed out"}});
 }
 
 START_TEST(test_the_leaders_reach_is_what_counts)

@@ -311,6 +311,22 @@ START_TEST(test_rule_15_regrant)
 }
 END_TEST
 
+START_TEST(test_rule_15_what_ended_is_put_back_at_once)
+{
+    open_settled();
+    b.core->rules = 4;
+    bench_guard(&b, "n1", GUARD_NONE);
+    bench_wait(&b, 1000); /* it was granted a moment ago: that is no reason to wait */
+    bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST);
+    ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_GRANTED);
+    bench_done(&b, ORDER_HOLD, "n1");
+    bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST);
+    ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_LOST);
+    bench_wait(&b, REGRANT_MS);
+    ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_GRANTED);
+}
+END_TEST
+
 START_TEST(test_rule_16_stop_failed)
 {
     draft.run = RUN_ACTIVE;
@@ -475,6 +491,7 @@ int main(void)
     tcase_add_test(t, test_rule_13_looks_again_when_a_member_may_be_tried_again);
     tcase_add_test(t, test_rule_14_failback_manual);
     tcase_add_test(t, test_rule_15_regrant);
+    tcase_add_test(t, test_rule_15_what_ended_is_put_back_at_once);
     tcase_add_test(t, test_rule_16_stop_failed);
     tcase_add_test(t, test_rule_16_an_operator_who_stopped_it_by_hand_is_believed);
     tcase_add_test(t, test_rule_16_a_drain_whose_stop_fails_is_not_repeated_in_a_loop);

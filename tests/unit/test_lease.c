@@ -6,24 +6,19 @@
 
 START_TEST(margin_grows_with_the_lease)
 {
-    ck_assert_int_eq(lease_margin_ms(3000), 1875);
-    ck_assert_int_eq(lease_margin_ms(8000), 2500);
-    ck_assert_int_eq(lease_margin_ms(1), 1501); /* rounded up: only later is safe */
+    ck_assert_int_eq(lease_margin_ms(3000, false), 1875);
+    ck_assert_int_eq(lease_margin_ms(8000, false), 2500);
+    ck_assert_int_eq(lease_margin_ms(1, false), 1501); /* rounded up: only later is safe */
+    ck_assert_int_eq(lease_margin_ms(60000, true), 100);
 }
 END_TEST
 
 START_TEST(end_is_lease_and_rate_and_margin_after_the_last_word)
 {
-    ck_assert_int_eq(lease_end_ms(100000, 3000), 100000 + 3000 + 30 + 1875);
-    ck_assert_int_eq(lease_end_ms(0, 60000), 60000 + 600 + 9000);
-    ck_assert_int_eq(lease_end_ms(0, 3001), 3001 + 31 + 1876);
-}
-END_TEST
-
-START_TEST(one_who_does_not_know_waits_for_the_freshness_too)
-{
-    ck_assert_int_eq(lease_end_unknown_ms(5000, 3000, 300), lease_end_ms(5300, 3000));
-    ck_assert_int_gt(lease_end_unknown_ms(5000, 3000, 300), lease_end_ms(5000, 3000));
+    ck_assert_int_eq(lease_wait_ms(3000, false), 3000 + 30 + 1875);
+    ck_assert_int_eq(lease_wait_ms(60000, false), 60000 + 600 + 9000);
+    ck_assert_int_eq(lease_wait_ms(3001, false), 3001 + 31 + 1876);
+    ck_assert_int_eq(lease_wait_ms(1000, true), 1000 + 10 + 100);
 }
 END_TEST
 
@@ -37,7 +32,7 @@ START_TEST(node_never_holds_longer_than_we_wait)
         int64_t whole_seconds = left_cs / 100; /* what the node sets, rounded down */
         int64_t kernel_late_ms = 1050 + whole_seconds * 1000 / 8;
         int64_t slow_clock_ms = whole_seconds * 1000 + whole_seconds * 10;
-        ck_assert_int_le(slow_clock_ms + kernel_late_ms, lease_end_ms(0, lease_ms));
+        ck_assert_int_le(slow_clock_ms + kernel_late_ms, lease_wait_ms(lease_ms, false));
     }
 }
 END_TEST
@@ -48,7 +43,6 @@ int main(void)
     TCase *tc = tcase_create("lease");
     tcase_add_test(tc, margin_grows_with_the_lease);
     tcase_add_test(tc, end_is_lease_and_rate_and_margin_after_the_last_word);
-    tcase_add_test(tc, one_who_does_not_know_waits_for_the_freshness_too);
     tcase_add_test(tc, node_never_holds_longer_than_we_wait);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
