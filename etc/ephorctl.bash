@@ -14,7 +14,7 @@ _ephorctl_policies() {
 _ephorctl() {
     local cur prev words cword command="" i
     _init_completion || return
-    local commands="status why journal failover pause resume maintenance cluster config version"
+    local commands="status why journal simulate switchover failover failback drain pause resume maintenance cluster config version"
     local global="--socket --json --no-color --help --version"
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
@@ -44,7 +44,15 @@ _ephorctl() {
             $(_ephorctl_names nodes)" -- "$cur")
         return
         ;;
-    --reason | -n | --lines | --days) return ;;
+    --fail | --failover)
+        mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_names services)" -- "$cur")
+        return
+        ;;
+    --down | --stuck | --drain)
+        mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_names nodes)" -- "$cur")
+        return
+        ;;
+    --reason | --for | -n | --lines | --days) return ;;
     esac
     local choices
     case $command in
@@ -53,8 +61,13 @@ _ephorctl() {
     why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) --consistent $global" ;;
     journal) choices="--follow --lines --object --consistent $global" ;;
     failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
-    pause | resume) choices="--reason $global" ;;
-    maintenance) choices="$(_ephorctl_names nodes) --off --reason $global" ;;
+    switchover) choices="$(_ephorctl_names services) --to --yes --reason $global" ;;
+    failback) choices="$(_ephorctl_names services) --yes --reason $global" ;;
+    drain) choices="$(_ephorctl_names nodes) --for --yes --reason $global" ;;
+    simulate) choices="--fail --down --stuck --drain --failover --restart-helps $global" ;;
+    pause) choices="--for --reason $global" ;;
+    resume) choices="--reason $global" ;;
+    maintenance) choices="$(_ephorctl_names nodes) --off --for --reason $global" ;;
     cluster)
         case $prev in
         join | restore | trust) _filedir && return ;;

@@ -258,6 +258,7 @@ static void carry_cluster(struct core *fresh, const struct core *old)
     memcpy(fresh->leader_name, old->leader_name, sizeof(fresh->leader_name));
     fresh->is_paused = old->is_paused;
     fresh->paused_since_ms = old->paused_since_ms;
+    fresh->paused_until_ms = old->paused_until_ms;
     memcpy(fresh->paused_author, old->paused_author, sizeof(fresh->paused_author));
     memcpy(fresh->paused_reason, old->paused_reason, sizeof(fresh->paused_reason));
     memcpy(fresh->controllers, old->controllers, sizeof(fresh->controllers));

@@ -92,6 +92,7 @@ struct node {
     char reach_text[TEXT_SIZE];
     bool in_maintenance;
     int64_t maintenance_since_ms;
+    int64_t maintenance_until_ms; /* when it ends by itself; 0: it does not */
     char maintenance_author[NAME_SIZE];
     char maintenance_reason[TEXT_SIZE];
     int64_t failed_ms; /* scratch: when something that should run on it failed last; 0: never */
@@ -207,7 +208,8 @@ struct controller_state {
 
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
  * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
- * worked out again, 4 with guarded leases. What only newer ones know may not be done under older
+ * worked out again, 4 with guarded leases, and with
+ * a pause and maintenance that end by themselves. What only newer ones know may not be done under older
  * ones. */
 extern const uint32_t core_rules_max;
 
@@ -228,6 +230,7 @@ struct core {
     int64_t wall_ms;
     bool is_paused;
     int64_t paused_since_ms;
+    int64_t paused_until_ms; /* when it ends by itself; 0: it does not */
     char paused_author[NAME_SIZE];
     char paused_reason[TEXT_SIZE];
     struct controller_state controllers[CONTROLLERS_MAX];

@@ -77,6 +77,7 @@ struct fact {
         struct {
             enum verb verb;
             const char *service, *node, *author, *reason;
+            int64_t for_ms; /* PAUSE, MAINTENANCE_ON: until it ends by itself; 0: it does not */
         } request;
         struct {
             uint32_t controller;

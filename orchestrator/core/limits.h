@@ -68,6 +68,8 @@
 #define REGRANT_MS 10000
 /* A stop that was not confirmed is tried again at most this often. */
 #define STOP_AGAIN_MS 10000
+/* A pause or maintenance that ends by itself does so within a year. */
+#define SWITCH_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 /* No time lies beyond (300 000 years): one that does is damage, and sums could overflow. */
 #define TIME_MAX_MS (INT64_C(1) << 53)
 

@@ -11,6 +11,7 @@ libcore_a_SOURCES = \
 	orchestrator/core/diagnose_text.c orchestrator/core/diagnose_text.h \
 	orchestrator/core/explain.c \
 	orchestrator/core/fact.h \
+	orchestrator/core/forecast.c orchestrator/core/forecast.h \
 	orchestrator/core/headcount.c orchestrator/core/headcount.h \
 	orchestrator/core/journal.c orchestrator/core/journal.h \
 	orchestrator/core/lease.c orchestrator/core/lease.h \

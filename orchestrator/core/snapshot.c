@@ -175,6 +175,8 @@ static void visit_head(struct visit *v, struct core *core)
     visit_time(v, &core->paused_since_ms);
     visit_text(v, core->paused_author, sizeof(core->paused_author));
     visit_text(v, core->paused_reason, sizeof(core->paused_reason));
+    if (v->version >= VERSION_GUARD)
+        visit_time(v, &core->paused_until_ms);
     visit_u32(v, &core->rules);
     visit_bool(v, &core->is_board_known);
     for (int i = 0; i < CONTROLLERS_MAX; i++)
@@ -195,8 +197,10 @@ static void visit_node(struct visit *v, struct node *node)
     visit_time(v, &node->maintenance_since_ms);
     visit_text(v, node->maintenance_author, sizeof(node->maintenance_author));
     visit_text(v, node->maintenance_reason, sizeof(node->maintenance_reason));
-    if (v->version >= VERSION_GUARD)
+    if (v->version >= VERSION_GUARD) {
+        visit_time(v, &node->maintenance_until_ms);
         visit_u8(v, &node->guard, GUARD_NFT + 1);
+    }
 }
 
 static void visit_member(struct visit *v, struct member *m)

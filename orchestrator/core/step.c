@@ -56,50 +56,99 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
 
 /* ---------------------------------------------------------------- requests of operators */
 
+enum { RULES_SWITCHES_END = 4 }; /* the rules from which on a pause may end by itself */
+
+static int64_t until_ms(const struct core *core, const struct fact *f)
+{
+    bool ends = core->rules >= RULES_SWITCHES_END && f->request.for_ms > 0;
+    return ends ? core->at_ms + f->request.for_ms : 0;
+}
+
+/* " for 2h" */
+static const char *for_words(const struct core *core, int64_t until_ms, char words[48])
+{
+    char span[32];
+    words[0] = '\0';
+    if (until_ms > 0)
+        text_format(words, 48, " for %s",
+                    text_from_age(span, sizeof(span), until_ms - core->at_ms));
+    return words;
+}
+
 static void request_pause(struct core *core, const struct fact *f, struct effects *effects)
 {
     bool pause = f->request.verb == VERB_PAUSE;
-    if (core->is_paused == pause) {
+    char words[48];
+    if (core->is_paused == pause && (!pause || core->rules < RULES_SWITCHES_END)) {
         journal_reply(effects, true, "%s already", pause ? "paused" : "not paused");
         return;
     }
     core->is_paused = pause;
     stale_services(core);
     core->paused_since_ms = core->at_ms;
+    core->paused_until_ms = pause ? until_ms(core, f) : 0;
     text_copy(core->paused_author, sizeof(core->paused_author), f->request.author);
     text_copy(core->paused_reason, sizeof(core->paused_reason), f->request.reason);
-    journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author, "%s%s%s",
-                pause ? "paused: nothing happens by itself" : "resumed",
+    for_words(core, core->paused_until_ms, words);
+    journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author, "%s%s%s%s%s",
+                pause ? "paused" : "resumed", words, pause ? ": nothing happens by itself" : "",
                 f->request.reason[0] ? ": " : "", f->request.reason);
-    journal_reply(effects, true, "%s",
-                  pause ? "paused: Ephor watches, keeps the addresses where "
-                          "they are, and does nothing else by itself"
-                        : "resumed");
+    journal_reply(effects, true, "%s%s%s", pause ? "paused" : "resumed", words,
+                  pause ? ": Ephor watches, keeps the addresses where they are, and does nothing "
+                          "else by itself"
+                        : "");
 }
 
 static void request_maintenance(struct core *core, const struct fact *f, struct effects *effects)
 {
     bool on = f->request.verb == VERB_MAINTENANCE_ON;
     int32_t i = core_find_node(core, f->request.node);
+    char words[48] = "";
     if (i == NONE) {
         journal_reply(effects, false, "there is no node '%s'", f->request.node);
         return;
     }
     struct node *node = core_node(core, i);
-    if (node->in_maintenance != on) {
+    if (node->in_maintenance != on || (on && core->rules >= RULES_SWITCHES_END)) {
         node->in_maintenance = on;
         stale_node(core, i);
         node->maintenance_since_ms = core->at_ms;
+        node->maintenance_until_ms = on ? until_ms(core, f) : 0;
         text_copy(node->maintenance_author, sizeof(node->maintenance_author), f->request.author);
         text_copy(node->maintenance_reason, sizeof(node->maintenance_reason), f->request.reason);
+        for_words(core, node->maintenance_until_ms, words);
         journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author,
-                    "maintenance of %s %s%s%s", node->name, on ? "begins" : "ends",
+                    "maintenance of %s %s%s%s%s", node->name, on ? "begins" : "ends", words,
                     f->request.reason[0] ? ": " : "", f->request.reason);
     }
-    journal_reply(effects, true, "%s",
-                  on ? "in maintenance: its services leave it when another "
-                       "member is fit, and it gets no new ones"
-                     : "maintenance has ended");
+    journal_reply(effects, true,
+                  on ? "in maintenance%s: its services leave it when another member "
+                       "is fit, and it gets no new ones"
+                     : "maintenance has ended%s",
+                  words);
+}
+
+/* What lowers protection ends by itself, and is told. */
+static void end_switches(struct core *core, struct effects *effects)
+{
+    if (core->is_paused && core->paused_until_ms > 0 && core->at_ms >= core->paused_until_ms) {
+        core->is_paused = false;
+        core->paused_until_ms = 0;
+        stale_services(core);
+        journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, core->paused_author,
+                    "the pause has ended by itself");
+    }
+    for (int32_t i = 0; i < core_node_count(core); i++) {
+        struct node *node = core_node(core, i);
+        if (!node->in_maintenance || node->maintenance_until_ms == 0 ||
+            core->at_ms < node->maintenance_until_ms)
+            continue;
+        node->in_maintenance = false;
+        node->maintenance_until_ms = 0;
+        stale_node(core, i);
+        journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, node->maintenance_author,
+                    "maintenance of %s has ended by itself", node->name);
+    }
 }
 
 /* The member to which an operator's failover goes, or NONE with the refusal in `reply`. */
@@ -226,6 +275,7 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
         headcount_apply(core, f, effects);
         break;
     }
+    end_switches(core, effects);
     verdict_refresh(core, effects);
     recovery_settle(core, effects);
     diagnose_tell(core, core_is_gathered(core, NULL, NULL) ? effects : NULL);
@@ -238,7 +288,13 @@ static int64_t sooner(int64_t a, int64_t b)
 
 int64_t core_next_deadline(const struct core *core)
 {
-    int64_t next_ms = NEVER_MS;
+    int64_t next_ms =
+        core->is_paused && core->paused_until_ms > 0 ? core->paused_until_ms : NEVER_MS;
+    for (int32_t i = 0; i < core_node_count(core); i++) {
+        const struct node *node = core_node(core, i);
+        if (node->in_maintenance && node->maintenance_until_ms > 0)
+            next_ms = sooner(next_ms, node->maintenance_until_ms);
+    }
     for (int32_t i = 0; i < core_member_count(core); i++) {
         const struct member *m = core_member(core, i);
         next_ms = sooner(next_ms, m->step == STEP_IDLE ? m->wake_ms : m->deadline_ms);

@@ -11,7 +11,9 @@ static json_t *make_body(const struct ctl *ctl)
 
 int ask_pause(const struct ctl *ctl)
 {
-    return ctl_post(ctl, "/api/v1/pause", make_body(ctl), NULL);
+    json_t *body = make_body(ctl);
+    ctl_add_span(ctl, body, PAUSE_MS);
+    return ctl_post(ctl, "/api/v1/pause", body, NULL);
 }
 
 int ask_resume(const struct ctl *ctl)

@@ -100,6 +100,13 @@ int ctl_get(const struct ctl *ctl, const char *path, json_t **json)
     return make_path(ctl, path, whole) ? call(ctl, whole, NULL, json) : CTL_USAGE;
 }
 
+void ctl_add_span(const struct ctl *ctl, json_t *body, int64_t usual_ms)
+{
+    int64_t span_ms = ctl->span_ms == 0 ? usual_ms : ctl->span_ms;
+    if (span_ms != SPAN_FOREVER)
+        json_object_set_new(body, "for_ms", json_integer(span_ms));
+}
+
 int ctl_fetch(const struct ctl *ctl, const char *path, struct buf *bytes)
 {
     struct api_answer answer;

@@ -11,6 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How long what lowers protection lasts, if nobody says otherwise. */
+enum { PAUSE_MS = 3600 * 1000, MAINTENANCE_MS = 4 * 3600 * 1000 };
+
+struct wishes { /* of simulate; NULL = not given */
+    const char *fail, *down, *stuck, *drain, *failover;
+    bool restart_helps;
+};
+
 enum ctl_exit { CTL_OK, CTL_FAILED, CTL_USAGE, CTL_NO_LEADER, CTL_REFUSED };
 
 struct ctl {
@@ -28,6 +36,8 @@ struct ctl {
     const char *ca_key;                /* NULL = the cluster directory's */
     int64_t days;                      /* 0 = as many as usual */
     bool wants_new_ca, drops_old;
+    struct wishes wishes;
+    int64_t span_ms; /* 0 = not given, SPAN_FOREVER */
     /* operands */
     int operand_count;
     char **operands;
@@ -49,6 +59,10 @@ int ctl_fetch(const struct ctl *ctl, const char *path, struct buf *bytes);
 
 /* POST an object (taken) and print nothing: the HTTP status (0: none), and why not. */
 uint32_t ctl_try(const struct ctl *ctl, const char *path, json_t *body, char *message, size_t size);
+
+/* Add when it ends by itself to a body: as was asked for, or after so long. */
+enum { SPAN_FOREVER = -1 };
+void ctl_add_span(const struct ctl *ctl, json_t *body, int64_t usual_ms);
 
 /* An error of the way to the daemon as an exit status. */
 int ctl_exit_of(int err);
@@ -82,6 +96,9 @@ bool json_flag(const json_t *object, const char *key);
 /* The element of an array whose `key` is value; NULL if there is none. */
 json_t *json_find(const json_t *array, const char *key, const char *value);
 
+/* Print what would happen if: the query of /api/v1/simulate. */
+int print_forecast(const struct ctl *ctl, const char *query);
+
 /* Ask on the terminal. Without one: false, and it says what to do. */
 bool ask_yes(const struct ctl *ctl, const char *question);
 
@@ -89,7 +106,11 @@ bool ask_yes(const struct ctl *ctl, const char *question);
 int show_status(const struct ctl *ctl);
 int show_why(const struct ctl *ctl);
 int show_journal(const struct ctl *ctl);
+int simulate(const struct ctl *ctl);
 int ask_failover(const struct ctl *ctl);
+int ask_switchover(const struct ctl *ctl);
+int ask_failback(const struct ctl *ctl);
+int ask_drain(const struct ctl *ctl);
 int ask_pause(const struct ctl *ctl);
 int ask_resume(const struct ctl *ctl);
 int ask_maintenance(const struct ctl *ctl);

@@ -2,6 +2,7 @@
  * says which subcommand takes which. */
 #include "config.h"
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/limits.h"
 #include "orchestrator/ctl/ctl.h"
 #include "orchestrator/sys/api_client.h"
 
@@ -40,6 +41,8 @@ enum takes {
     TAKES_NEW_CA = 1 << 16,
     TAKES_DROP_OLD = 1 << 17,
     TAKES_CONSISTENT = 1 << 18,
+    TAKES_FOR = 1 << 19,
+    TAKES_WISHES = 1 << 20,
 };
 
 static const struct subcommand {
@@ -54,15 +57,28 @@ static const struct subcommand {
      "why it is so, what is wrong, and what would happen next", 1, 1, TAKES_CONSISTENT, show_why},
     {"journal", "journal [-f] [-n LINES] [--object NAME] [--consistent]", "what happened", 0, 0,
      TAKES_FOLLOW | TAKES_COUNT | TAKES_OBJECT | TAKES_CONSISTENT, show_journal},
+    {"simulate",
+     "simulate [--fail SERVICE[@NODE]] [--down NODE] [--stuck NODE] [--drain NODE]\n"
+     "           [--failover SERVICE[@NODE]] [--restart-helps]",
+     "what would be done if; lists with commas", 0, 0, TAKES_WISHES | TAKES_CONSISTENT, simulate},
+    {"switchover", "switchover SERVICE [--to NODE] [--yes] [--reason TEXT]",
+     "move a service to another node as planned, and see it through", 1, 1,
+     TAKES_TO | TAKES_YES | TAKES_REASON, ask_switchover},
     {"failover", "failover SERVICE [--to NODE] [--wait] [--yes] [--reason TEXT]",
-     "move a service to another node", 1, 1, TAKES_TO | TAKES_WAIT | TAKES_YES | TAKES_REASON,
-     ask_failover},
-    {"pause", "pause [--reason TEXT]", "do nothing by itself until resumed", 0, 0, TAKES_REASON,
-     ask_pause},
+     "the same, without waiting for its end", 1, 1,
+     TAKES_TO | TAKES_WAIT | TAKES_YES | TAKES_REASON, ask_failover},
+    {"failback", "failback SERVICE [--yes] [--reason TEXT]",
+     "move a service back to its best fit member", 1, 1, TAKES_YES | TAKES_REASON, ask_failback},
+    {"drain", "drain NODE [--for TIME] [--yes] [--reason TEXT]",
+     "take a node into maintenance, and wait until nothing is active on it", 1, 1,
+     TAKES_FOR | TAKES_YES | TAKES_REASON, ask_drain},
+    {"pause", "pause [--for TIME] [--reason TEXT]",
+     "do nothing by itself until resumed, or for so long (1h; \"forever\")", 0, 0,
+     TAKES_REASON | TAKES_FOR, ask_pause},
     {"resume", "resume [--reason TEXT]", "act by itself again", 0, 0, TAKES_REASON, ask_resume},
-    {"maintenance", "maintenance NODE [--off] [--reason TEXT]",
-     "take the services from a node, or give it back", 1, 1, TAKES_REASON | TAKES_OFF,
-     ask_maintenance},
+    {"maintenance", "maintenance NODE [--off] [--for TIME] [--reason TEXT]",
+     "take the services from a node (for 4h, if it is not said), or give it back", 1, 1,
+     TAKES_REASON | TAKES_OFF | TAKES_FOR, ask_maintenance},
     {"config", "config VERB [ARGUMENT]", "the configuration: check, diff, apply, history, rollback",
      1, 2, TAKES_YES | TAKES_CONSISTENT, run_config},
     {"cluster", "cluster VERB [ARGUMENT]...",
@@ -96,6 +112,13 @@ enum option_value {
     OPT_DAYS,
     OPT_NEW_CA,
     OPT_DROP_OLD,
+    OPT_FOR,
+    OPT_FAIL,
+    OPT_DOWN,
+    OPT_STUCK,
+    OPT_DRAIN,
+    OPT_FAILOVER,
+    OPT_RESTART_HELPS,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -124,6 +147,13 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"days", required_argument, NULL, OPT_DAYS},
                                         {"new-ca", no_argument, NULL, OPT_NEW_CA},
                                         {"drop-old", no_argument, NULL, OPT_DROP_OLD},
+                                        {"for", required_argument, NULL, OPT_FOR},
+                                        {"fail", required_argument, NULL, OPT_FAIL},
+                                        {"down", required_argument, NULL, OPT_DOWN},
+                                        {"stuck", required_argument, NULL, OPT_STUCK},
+                                        {"drain", required_argument, NULL, OPT_DRAIN},
+                                        {"failover", required_argument, NULL, OPT_FAILOVER},
+                                        {"restart-helps", no_argument, NULL, OPT_RESTART_HELPS},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -167,6 +197,34 @@ static bool read_number(const char *text, int64_t max, int64_t *number)
         return true;
     out_error("'%s' is not a number from 1 to %lld", text, (long long)max);
     return false;
+}
+
+/* "2h", or "forever". */
+static int read_span(const char *text, int64_t *span_ms)
+{
+    *span_ms = SPAN_FOREVER;
+    if (strcmp(text, "forever") == 0 ||
+        (text_parse_duration(text, span_ms) && *span_ms > 0 && *span_ms <= SWITCH_MAX_MS))
+        return -1;
+    out_error("'%s' is not a time such as \"2h\", and not \"forever\"", text);
+    return CTL_USAGE;
+}
+
+static int take_wish(struct wishes *wishes, int value)
+{
+    if (value == OPT_FAIL)
+        wishes->fail = optarg;
+    else if (value == OPT_DOWN)
+        wishes->down = optarg;
+    else if (value == OPT_STUCK)
+        wishes->stuck = optarg;
+    else if (value == OPT_DRAIN)
+        wishes->drain = optarg;
+    else if (value == OPT_FAILOVER)
+        wishes->failover = optarg;
+    else
+        wishes->restart_helps = true;
+    return -1;
 }
 
 /* One option; adds what kind it is to *given. -1 to go on, or an exit status. */
@@ -260,6 +318,17 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
         *given |= TAKES_DROP_OLD;
         ctl->drops_old = true;
         return -1;
+    case OPT_FOR:
+        *given |= TAKES_FOR;
+        return read_span(optarg, &ctl->span_ms);
+    case OPT_FAIL:
+    case OPT_DOWN:
+    case OPT_STUCK:
+    case OPT_DRAIN:
+    case OPT_FAILOVER:
+    case OPT_RESTART_HELPS:
+        *given |= TAKES_WISHES;
+        return take_wish(&ctl->wishes, value);
     case 'h':
         print_help();
         return CTL_OK;
@@ -274,10 +343,10 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 /* The name of the first option given that the subcommand does not take. */
 static const char *stray_option(unsigned stray)
 {
-    static const char *const names[] = {"watch", "exit-code", "follow",   "lines",     "object",
-                                        "to",    "wait",      "yes",      "reason",    "off",
-                                        "dir",   "state-dir", "out",      "learner",   "ca-key",
-                                        "days",  "new-ca",    "drop-old", "consistent"};
+    static const char *const names[] = {
+        "watch",  "exit-code", "follow", "lines",    "object",     "to",  "wait",
+        "yes",    "reason",    "off",    "dir",      "state-dir",  "out", "learner",
+        "ca-key", "days",      "new-ca", "drop-old", "consistent", "for", "fail"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];

@@ -2,8 +2,8 @@
 bin_PROGRAMS += ephorctl
 ephorctl_SOURCES = \
 	orchestrator/ctl/ask_cluster.c \
-	orchestrator/ctl/ask_failover.c \
 	orchestrator/ctl/ask_maintenance.c \
+	orchestrator/ctl/ask_move.c \
 	orchestrator/ctl/ask_pause.c \
 	orchestrator/ctl/call.c \
 	orchestrator/ctl/check_config.c \
@@ -19,7 +19,8 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/show_journal.c \
 	orchestrator/ctl/show_observers.c \
 	orchestrator/ctl/show_status.c \
-	orchestrator/ctl/show_why.c
+	orchestrator/ctl/show_why.c \
+	orchestrator/ctl/simulate.c
 ephorctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(PROTOBUF_C_CFLAGS)
 ephorctl_LDADD = libconf.a libconsensus.a libraft.a libsys.a libproto.a libcore.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
 	$(SMARTCOLS_LIBS) $(CONFIG_LIBS) $(PROTOBUF_C_LIBS) $(XXHASH_LIBS) $(SQLITE_LIBS) \

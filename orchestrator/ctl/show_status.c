@@ -78,6 +78,8 @@ static void print_head(const struct ctl *ctl, const json_t *status)
             fputs(": ", stdout);
             out_text(json_text(paused, "reason"));
         }
+        if (json_is_string(json_object_get(paused, "until")))
+            printf("; until %s", out_clock(json_object_get(paused, "until"), age));
         puts("; nothing happens by itself ('ephorctl resume' ends it)");
     }
     putchar('\n');
@@ -145,6 +147,17 @@ static void print_services(const struct ctl *ctl, const json_t *status)
     print_table(table);
 }
 
+static void describe_maintenance(const json_t *node, char note[256])
+{
+    const json_t *until = json_object_get(node, "maintenance_until");
+    const char *reason = json_text(node, "maintenance_reason");
+    char clock[32];
+    text_format(note, 256, "maintenance by %s%s%s%s%s", json_text(node, "maintenance_author"),
+                json_is_string(until) ? " until " : "",
+                json_is_string(until) ? out_clock(until, clock) : "", reason[0] != '\0' ? ": " : "",
+                reason);
+}
+
 static void print_nodes(const struct ctl *ctl, const json_t *status)
 {
     static const char *const columns[] = {"NODE", "STATE", "ADDRESS", "REACH", "NOTE", NULL};
@@ -156,10 +169,9 @@ static void print_nodes(const struct ctl *ctl, const json_t *status)
         const json_t *reachable = json_object_get(node, "reachable");
         char note[256] = "";
         if (json_flag(node, "maintenance"))
-            text_format(note, sizeof(note), "maintenance by %s%s%s",
-                        json_text(node, "maintenance_author"),
-                        json_text(node, "maintenance_reason")[0] != '\0' ? ": " : "",
-                        json_text(node, "maintenance_reason"));
+            describe_maintenance(node, note);
+        else if (strstr(json_text(node, "channel"), "; ") != NULL)
+            text_copy(note, sizeof(note), strstr(json_text(node, "channel"), "; ") + 2);
         else if (!json_is_true(reachable))
             text_copy(note, sizeof(note), json_text(node, "channel"));
         const char *cells[] = {json_text(node, "name"),

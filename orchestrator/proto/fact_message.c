@@ -84,6 +84,7 @@ static bool request_from_message(const Ephor__Request *m, struct fact *fact)
     fact->request.node = m->node;
     fact->request.author = m->author;
     fact->request.reason = m->reason;
+    fact->request.for_ms = m->for_ms < 0 || m->for_ms > SWITCH_MAX_MS ? SWITCH_MAX_MS : m->for_ms;
     return true;
 }
 

@@ -41,7 +41,7 @@ struct body { /* all strings belong to json */
     const char *service, *node, *reason;
     const char *name, *address, *fingerprint, *kind; /* of a controller */
     const char *digest, *replaces;                   /* of policies */
-    int64_t number;
+    int64_t number, for_ms;
     bool on, trial;
 };
 
@@ -132,6 +132,9 @@ static void choose_fields(enum handler handler, struct body *body, struct field 
     } else if (handler == HANDLER_MAINTENANCE) {
         fields[1] = TEXT_FIELD("node", true, NAME_SIZE, &body->node);
         fields[2] = FLAG_FIELD("on", true, &body->on);
+        fields[3] = (struct field){.name = "for_ms", .number = &body->for_ms};
+    } else if (handler == HANDLER_PAUSE) {
+        fields[1] = (struct field){.name = "for_ms", .number = &body->for_ms};
     } else if (is_of_cluster(handler)) {
         bool is_required = handler != HANDLER_CLUSTER_TRANSFER;
         fields[1] = TEXT_FIELD("name", is_required, NAME_SIZE, &body->name);
@@ -268,6 +271,7 @@ static void start_request(struct routes *routes, struct http_request *request, e
     m.node = (char *)(uintptr_t)body->node;
     m.author = author;
     m.reason = reason;
+    m.for_ms = body->for_ms;
     requests_start(routes->requests, request, handler, &m);
 }
 

@@ -11,6 +11,7 @@
     X(SERVICE, "service")                   \
     X(STATUS, "status")                     \
     X(WHY, "why")                           \
+    X(SIMULATE, "simulate")                 \
     X(JOURNAL, "journal")                   \
     X(EVENTS, "events")                     \
     X(METRICS, "metrics")                   \

@@ -16,6 +16,15 @@ static void write_at(struct jsonw *w, const char *key, const struct view *view, 
     write_time(w, key, view_wall_ms(view, at_ms));
 }
 
+/* null: it does not end by itself */
+static void write_end(struct jsonw *w, const char *key, const struct view *view, int64_t until_ms)
+{
+    if (until_ms == 0)
+        jsonw_null(w, key);
+    else
+        write_at(w, key, view, until_ms);
+}
+
 /* null: nothing is wrong */
 static void write_diagnosis(struct jsonw *w, const struct diagnosis *diagnosis)
 {
@@ -44,6 +53,7 @@ static void write_paused(struct jsonw *w, const struct view *view)
     jsonw_text(w, "author", core->paused_author);
     jsonw_text(w, "reason", core->paused_reason);
     write_at(w, "since", view, core->paused_since_ms);
+    write_end(w, "until", view, core->paused_until_ms);
     jsonw_object_end(w);
 }
 
@@ -231,6 +241,7 @@ static void write_node(struct jsonw *w, const struct view *view, int32_t i)
     jsonw_bool(w, "maintenance", node->in_maintenance);
     jsonw_text(w, "maintenance_author", node->maintenance_author);
     jsonw_text(w, "maintenance_reason", node->maintenance_reason);
+    write_end(w, "maintenance_until", view, node->maintenance_until_ms);
     core_diagnose_node(view->core, i, &diagnosis);
     write_diagnosis(w, &diagnosis);
     jsonw_array(w, "parents");

@@ -22,6 +22,7 @@ libstatus_a_SOURCES = \
 	orchestrator/status/page_pieces.c orchestrator/status/page_pieces.h \
 	orchestrator/status/requests.c orchestrator/status/requests.h \
 	orchestrator/status/routes.c orchestrator/status/routes.h \
+	orchestrator/status/simulate.c orchestrator/status/simulate.h \
 	orchestrator/status/sse.c orchestrator/status/sse.h \
 	orchestrator/status/status.c orchestrator/status/status.h \
 	orchestrator/status/view.c orchestrator/status/view.h

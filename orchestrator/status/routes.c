@@ -6,6 +6,7 @@
 #include "orchestrator/status/actions.h"
 #include "orchestrator/status/api.h"
 #include "orchestrator/status/assets.h"
+#include "orchestrator/status/simulate.h"
 #include "orchestrator/sys/now.h"
 
 #include <string.h>
@@ -136,6 +137,19 @@ static void get_why(struct context *c)
     }
 }
 
+static void get_simulate(struct context *c)
+{
+    struct errbuf e;
+    int err = c->view.core == NULL || c->view.core->leader == 0
+                  ? err_set(&e, ERR_AGAIN, "nobody leads, so that nothing would be done")
+                  : simulate_answer(&c->view, c->request, &c->body, &e);
+    if (err == ERR_OK)
+        send_body(c, 200, TYPE_JSON);
+    else
+        send_error(c, err == ERR_INVALID ? 400 : 503,
+                   err == ERR_INVALID ? "bad_request" : "unavailable", e.text);
+}
+
 static void get_cluster(struct context *c)
 {
     api_cluster(&c->view, &c->body);
@@ -239,6 +253,7 @@ static const struct route {
     {"/events", HTTP_GET, HANDLER_EVENTS, get_events},
     {"/api/v1/status", HTTP_GET, HANDLER_STATUS, get_status},
     {"/api/v1/why", HTTP_GET, HANDLER_WHY, get_why},
+    {"/api/v1/simulate", HTTP_GET, HANDLER_SIMULATE, get_simulate},
     {"/api/v1/journal", HTTP_GET, HANDLER_JOURNAL, get_journal},
     {"/api/v1/cluster", HTTP_GET, HANDLER_CLUSTER, get_cluster},
     {"/api/v1/config", HTTP_GET, HANDLER_CONFIG, get_config},
@@ -302,8 +317,9 @@ void routes_answer_confirmed(void *data, struct http_request *request, const cha
 static bool shows_state(enum handler handler)
 {
     return handler == HANDLER_OVERVIEW || handler == HANDLER_SERVICE || handler == HANDLER_STATUS ||
-           handler == HANDLER_WHY || handler == HANDLER_JOURNAL || handler == HANDLER_CLUSTER ||
-           handler == HANDLER_CONFIG || handler == HANDLER_CONFIG_POLICY;
+           handler == HANDLER_WHY || handler == HANDLER_SIMULATE || handler == HANDLER_JOURNAL ||
+           handler == HANDLER_CLUSTER || handler == HANDLER_CONFIG ||
+           handler == HANDLER_CONFIG_POLICY;
 }
 
 /* At once, or once it is sure that nothing is missed. */

@@ -74,7 +74,19 @@ run 1 'add --yes' failover web
 run 0 'web is active on n2' failover web --yes --wait --reason 'a test'
 run 4 'already' failover web --to n2 --yes
 run 1 "there is no service 'none'" failover none --yes
-run 0 'paused: Ephor watches' pause --reason 'moving racks'
+run 0 'and active on n1 (rule 7, healthy' simulate --fail web@n2
+run 0 '"ends": true' --json simulate --down n1 --drain n2
+run 2 "there is no node 'n9'" simulate --down n9
+run 2 'batch has no member on n1' simulate --fail batch@n1
+run 2 'say what is to be assumed' simulate
+run 0 'web is active on n1, after' failback web --yes
+run 1 'web is where it belongs' failback web --yes
+run 0 'web is active on n2, after' switchover web --to n2 --yes
+run 0 'nothing is active on n2, after' drain n2 --for 2h --yes
+run 0 'maintenance by root via ephorctl' status
+run 0 'maintenance has ended' maintenance n2 --off
+run 2 'is not a time such as' pause --for tomorrow
+run 0 'paused: Ephor watches' pause --for forever --reason 'moving racks'
 run 1 'moving racks' status --exit-code
 run 0 'root via ephorctl' status --json
 run 0 'resumed' resume

@@ -43,14 +43,16 @@ plant = $(MKDIR_P) tests/explorer && \
 
 # A grant before the release is confirmed.
 planted_grant_SOURCES = tests/explorer/explorer.c
-nodist_planted_grant_SOURCES = tests/explorer/planted_grant.c
+nodist_planted_grant_SOURCES = tests/explorer/planted_grant.c tests/explorer/planted_grant_vips.c
 planted_grant_CPPFLAGS = $(EXPLORER_CPPFLAGS) -DEXPLORER_EXPECTS='"WAIT-OUT"'
 planted_grant_CFLAGS = $(EXPLORER_CFLAGS)
 planted_grant_LDADD = libexplorer.a libbase.a
-tests/explorer/planted_grant.c: orchestrator/core/vips.c tests/explorer/plant.sh
-	$(AM_V_GEN)$(plant) vips.c 's/PRE(vip->holder == NONE .*/(void)0;/' \
+tests/explorer/planted_grant_vips.c: orchestrator/core/vips.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) vips.c 's/PRE(vip->holder == NONE .*/(void)0;/'
+tests/explorer/planted_grant.c: orchestrator/core/recovery.c tests/explorer/plant.sh
+	$(AM_V_GEN)$(plant) recovery.c \
 	  's/core_vip(core, i)->phase == VIP_RELEASING || //' \
-	  's/if (vip->phase == VIP_FREE && is_addr/if (vip->phase != VIP_GRANTED \&\& is_addr/'
+	  's/if ((vip->phase == VIP_FREE && is_addr/if ((vip->phase != VIP_GRANTED \&\& is_addr/'
 
 # A release on a node that cannot be reached counts as done.
 planted_unreachable_SOURCES = tests/explorer/explorer.c

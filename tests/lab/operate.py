@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -54,6 +55,29 @@ def pause_holds_and_resume_acts(lab):
     claim(lab.status()["cluster"]["paused"]["reason"] == "backup", "status does not tell the pause")
     lab.ctl("resume")
     lab.client_reaches("n2")
+
+
+@scenario(seconds=10)
+def what_is_foretold_is_what_happens(lab):
+    """simulate says the steps in which the real daemon then moves the service, and a pause with an
+    end ends."""
+    def steps(lines):
+        return [(line["event"], line["object"], line["text"].split(":")[0],
+                 "".join(re.findall(r"\(rule \d+", line["text"])))
+                for line in lines if line["event"] in ("decision", "vip", "service")]
+    foretold = json.loads(lab.ctl("--json", "simulate", "--fail", "web", "--stuck", "n1").stdout)
+    before = lab.journal()[-1]["index"]
+    lab.lab("break-service", 1)
+    lab.client_reaches("n2")
+    lab.in_journal("service web: is active on n2", after=before)
+    real = steps(line for line in lab.journal() if line["index"] > before)
+    claim(steps(foretold["lines"]) == real, f"foretold: {steps(foretold['lines'])}, real: {real}")
+    lab.mend(1)
+    wait_for("n1 works", lab.all_ok)
+    lab.ctl("pause", "--for", "2s")
+    lab.ctl("drain", "n2", "--for", "1h", "--yes", check=False)
+    lab.in_journal("the pause has ended by itself")
+    lab.client_reaches("n1")
 
 
 @scenario()

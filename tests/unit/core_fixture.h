@@ -290,8 +290,15 @@ static inline void bench_presence(struct bench *b, uint32_t controller, bool is_
 
 static inline void bench_ask(struct bench *b, enum verb verb, const char *service, const char *node)
 {
-    bench_take(
-        b, (struct fact){.kind = FACT_REQUEST, .request = {verb, service, node, "ann", "because"}});
+    bench_take(b, (struct fact){.kind = FACT_REQUEST,
+                                .request = {verb, service, node, "ann", "because", 0}});
+}
+
+/* A pause, or maintenance of a node, that ends by itself. */
+static inline void bench_ask_for(struct bench *b, enum verb verb, const char *node, int64_t for_ms)
+{
+    bench_take(b, (struct fact){.kind = FACT_REQUEST,
+                                .request = {verb, "", node, "ann", "because", for_ms}});
 }
 
 static inline void bench_sight(struct bench *b, uint32_t controller, bool sees)

@@ -2,7 +2,7 @@
 EXTRA_DIST += tests/unit/big_policy.h tests/unit/core_fixture.h tests/unit/core_walk.h
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 UNIT_CORE_LIBS = libcore.a libbase.a $(CHECK_LIBS)
-UNIT_CORE_TESTS = test_core_adopt test_core_board test_core_census test_core_diagnose test_core_rules test_vips \
+UNIT_CORE_TESTS = test_core_adopt test_core_board test_core_census test_core_diagnose test_core_rules test_vips test_forecast \
 	test_core_step test_core_verdict \
 	test_doubt test_snapshot
 
@@ -28,6 +28,10 @@ test_doubt_LDADD = $(UNIT_CORE_LIBS)
 test_core_board_SOURCES = tests/unit/test_core_board.c
 test_core_board_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_core_board_LDADD = $(UNIT_CORE_LIBS)
+
+test_forecast_SOURCES = tests/unit/test_forecast.c
+test_forecast_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_forecast_LDADD = $(UNIT_CORE_LIBS)
 
 test_vips_SOURCES = tests/unit/test_vips.c
 test_vips_CPPFLAGS = $(UNIT_CPPFLAGS)

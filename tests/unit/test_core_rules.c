@@ -73,6 +73,36 @@ START_TEST(test_rule_03_paused)
 }
 END_TEST
 
+START_TEST(test_rule_03_a_pause_ends_by_itself)
+{
+    open_settled();
+    b.core->rules = 4;
+    bench_ask_for(&b, VERB_PAUSE, "", 60000);
+    bench_say(&b, 1, 0, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_PAUSED);
+    ck_assert_int_le(core_next_deadline(b.core), b.at_ms + 60000);
+    bench_ask_for(&b, VERB_PAUSE, "", 90000); /* the last word counts */
+    bench_wait(&b, 60000);
+    ck_assert(b.core->is_paused);
+    bench_wait(&b, 30000);
+    ck_assert(!b.core->is_paused);
+    ck_assert_int_eq(web()->phase, PHASE_RELEASING);
+}
+END_TEST
+
+START_TEST(test_rule_06_maintenance_ends_by_itself)
+{
+    open_settled();
+    b.core->rules = 4;
+    bench_ask_for(&b, VERB_MAINTENANCE_ON, "n2", 60000);
+    ck_assert(core_node(b.core, 1)->in_maintenance);
+    ck_assert_int_eq(core_next_deadline(b.core), b.core->at_ms + 60000);
+    bench_wait(&b, 60000);
+    ck_assert(!core_node(b.core, 1)->in_maintenance);
+    ck_assert(bench_told(&b, EVENT_OPERATOR, "maintenance of n2 has ended by itself"));
+}
+END_TEST
+
 START_TEST(test_rule_04_place_takes_the_best_fit_member)
 {
     bench_open(&b, &draft);
@@ -474,6 +504,8 @@ int main(void)
     tcase_add_test(t, test_rule_02_not_calm);
     tcase_add_test(t, test_rule_02_only_the_leader_counts);
     tcase_add_test(t, test_rule_03_paused);
+    tcase_add_test(t, test_rule_03_a_pause_ends_by_itself);
+    tcase_add_test(t, test_rule_06_maintenance_ends_by_itself);
     tcase_add_test(t, test_rule_04_place_takes_the_best_fit_member);
     tcase_add_test(t, test_rule_05_no_candidate);
     tcase_add_test(t, test_rule_06_drain);
