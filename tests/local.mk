@@ -25,7 +25,7 @@ EXTRA_DIST += \
 	tests/lab/http_poll.py tests/lab/lab.py tests/lab/lossy_ping.sh tests/lab/own_hosts.sh \
 	tests/lab/leading.py \
 	tests/lab/listener.py tests/lab/lsan.supp tests/lab/many_eyes.py tests/lab/measure.py \
-	tests/lab/operate.py tests/lab/policy.py tests/lab/quorum.py tests/lab/run.py \
+	tests/lab/operate.py tests/lab/partitions.py tests/lab/policy.py tests/lab/quorum.py tests/lab/run.py \
 	tests/lab/scenario.py \
 	tests/lint/clang-tidy.yml tests/lint/lint.sh .clang-format .ci/run
 
@@ -43,6 +43,12 @@ check-lab: all
 check-storm: all
 	EPHOR_STORM_SECONDS=$${STORM:-300} python3 $(srcdir)/tests/lab/run.py --build $(builddir) \
 	  --keep $(builddir)/lab-failures acknowledged_is_kept in_a_storm
+
+# The holder of the address cut off in every way, N times, by one controller and by three.
+.PHONY: check-partitions
+check-partitions: all
+	EPHOR_PARTITIONS=$$(( ($${N:-200} + 1) / 2 )) timeout 3600 python3 $(srcdir)/tests/lab/run.py \
+	  --build $(builddir) --keep $(builddir)/lab-failures random_partitions
 
 # A new policy for 5,000 services while their checks run, on an idle machine.
 .PHONY: check-many

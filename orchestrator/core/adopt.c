@@ -165,7 +165,7 @@ static void carry_vip(struct core *fresh, struct vip *to, const struct core *old
     to->is_guarded = from->is_guarded;
     to->granted_lease_ms = from->granted_lease_ms;
     to->wait_ms = from->wait_ms;
-    to->put_back_ms = from->put_back_ms;
+    to->put_backs = from->put_backs;
     if (fresh->rules < RULES_GUARD && to->holder != NONE)
         vip_lease_plainly(to);
     to->granted_ms = from->granted_ms;

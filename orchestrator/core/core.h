@@ -144,9 +144,9 @@ struct vip {
     uint32_t granted_lease_ms; /* likewise */
     uint32_t wait_ms;          /* after R, until any lease that the holder may have has ended */
     int64_t granted_ms;
-    int64_t put_back_ms;  /* when it had vanished and was granted anew: rule 15 */
-    int64_t since_ms;     /* of the phase */
-    int32_t checks, next; /* scratch: its first check, the next VIP of the service */
+    struct budget put_backs; /* when it had vanished and was granted anew: rule 15 */
+    int64_t since_ms;        /* of the phase */
+    int32_t checks, next;    /* scratch: its first check, the next VIP of the service */
 };
 
 struct service {
@@ -209,8 +209,8 @@ struct controller_state {
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
  * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
  * worked out again, 4 with guarded leases, and with
- * a pause and maintenance that end by themselves. What only newer ones know may not be done under older
- * ones. */
+ * a pause and maintenance that end by themselves. What only newer ones know may not be done under
+ * older ones. */
 extern const uint32_t core_rules_max;
 
 struct core {

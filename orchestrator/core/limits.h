@@ -64,7 +64,9 @@
 #define MANY_NODES_MIN 3
 /* ... so long after the last of them. */
 #define MANY_HOLD_MS 60000
-/* A VIP that vanished from its holder is put back at most this often: never a fight in a loop. */
+/* A VIP that vanished from its holder is put back at most this often in this time: never a fight in
+ * a loop. */
+#define REGRANTS_MAX 3
 #define REGRANT_MS 10000
 /* A stop that was not confirmed is tried again at most this often. */
 #define STOP_AGAIN_MS 10000

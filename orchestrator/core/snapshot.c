@@ -270,7 +270,7 @@ static void visit_lease(struct visit *v, struct vip *vip)
     visit_bool(v, &vip->is_guarded);
     visit_u32(v, &vip->granted_lease_ms);
     visit_u32(v, &vip->wait_ms);
-    visit_time(v, &vip->put_back_ms);
+    visit_budget(v, &vip->put_backs);
     if (vip->granted_lease_ms > LEASE_MAX_MS || vip->wait_ms > 2 * LEASE_MAX_MS)
         v->failed = true;
 }

@@ -4,6 +4,7 @@
 #include "orchestrator/core/vips.h"
 
 #include "orchestrator/base/contract.h"
+#include "orchestrator/core/budget.h"
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/lease.h"
 
@@ -69,14 +70,14 @@ int64_t vip_put_back_due_ms(const struct core *core, const struct vip *vip)
 {
     if (core->rules < RULES_GUARD)
         return vip->granted_ms + REGRANT_MS;
-    return vip->put_back_ms == 0 ? 0 : vip->put_back_ms + REGRANT_MS;
+    return budget_next_ms(&vip->put_backs, core->at_ms, REGRANT_MS, REGRANTS_MAX);
 }
 
 void vip_put_back(struct core *core, struct vip *vip, struct effects *effects)
 {
     vip_grant(core, vip, vip->holder, effects);
     if (core->rules >= RULES_GUARD)
-        vip->put_back_ms = core->at_ms;
+        budget_spend(&vip->put_backs, core->at_ms);
 }
 
 void vip_release(struct core *core, struct vip *vip, struct effects *effects)
@@ -106,6 +107,6 @@ void vip_freed(struct core *core, struct vip *vip, const struct fact *f, struct 
     vip->order = 0;
     vip->is_guarded = false;
     vip->granted_lease_ms = vip->wait_ms = 0;
-    vip->put_back_ms = 0;
+    vip->put_backs = (struct budget){.count = 0};
     vip_set(core, vip, VIP_FREE);
 }

@@ -182,13 +182,17 @@ class Cluster:
             return max(indices.values()) - min(indices.values()) <= 3 and min(indices.values()) > 0
         wait_for("the logs are alike", look, seconds)
 
+    def held_by(self):
+        """The node on which the service is steady and holds its addresses; None."""
+        for service in self.leader().json("status").get("services", [])[:1]:
+            node = service["active"]
+            if service["phase"] == "steady" and \
+                    all(v["holder"] == node and v["phase"] == "held" for v in service["vips"]):
+                return node
+        return None
+
     def service_is(self, node, seconds=40):
-        def look():
-            services = self.leader().json("status").get("services", [])
-            return services and services[0]["phase"] == "steady" and \
-                services[0]["active"] == node and \
-                all(v["holder"] == node and v["phase"] == "held" for v in services[0]["vips"])
-        wait_for(f"web is steady on {node}", look, seconds)
+        wait_for(f"web is steady on {node}", lambda: self.held_by() == node, seconds)
 
     def close(self, cleanly):
         for controller in self.running() + [o for o in self.observers if o.process is not None]:

@@ -25,6 +25,7 @@ import many_eyes  # noqa: E402,F401
 import observers  # noqa: E402,F401
 import operate  # noqa: E402,F401
 import leading  # noqa: E402,F401
+import partitions  # noqa: E402,F401
 import policy  # noqa: E402,F401
 import quorum  # noqa: E402,F401
 from cluster import Cluster  # noqa: E402

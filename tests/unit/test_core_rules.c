@@ -349,6 +349,11 @@ START_TEST(test_rule_15_what_ended_is_put_back_at_once)
     bench_wait(&b, 1000); /* it was granted a moment ago: that is no reason to wait */
     bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST);
     ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_GRANTED);
+    for (int i = 1; i < REGRANTS_MAX; i++) {
+        bench_done(&b, ORDER_HOLD, "n1");
+        bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST);
+        ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_GRANTED);
+    }
     bench_done(&b, ORDER_HOLD, "n1");
     bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST);
     ck_assert_int_eq(core_vip(b.core, 0)->phase, VIP_LOST);

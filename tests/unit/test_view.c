@@ -169,7 +169,7 @@ START_TEST(the_status_has_exactly_these_keys)
                     "calm_reason storage_ok storage_text at"},
         {"services", "name state since phase active rule rule_name reason diagnosis vips members"},
         {"nodes", "name address state reachable channel rtt_us maintenance maintenance_author "
-                  "maintenance_reason diagnosis parents holding"},
+                  "maintenance_reason maintenance_until diagnosis parents holding"},
         {"checks", "id name scope state observed output reason perfdata duration_ms attempt runs "
                    "since diagnosis opinions"},
         {"config", "path last_reload_ok last_reload_text"},
