@@ -28,8 +28,7 @@ enum {
     DOUBTED_SILENT_MS = 400, /* ... that the leader cannot work on */
     DOUBTED_MS = 300,        /* between questions to such a node */
     LINES_A_LEASE = 5,
-    SILENT_MAX_MS = 1500,
-    SILENT_MIN_MS = 400,   /* without an answer for longer: the node is cut off */
+    SILENT_MS = 1000,      /* one that holds nothing, without an answer for longer: it is cut off */
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
     CAP_SLACK_CS = 10,
     LEASE_DEFAULT_MS = 3000,
@@ -146,8 +145,7 @@ static int64_t silent_max_ms(const struct actor_node *node)
 {
     if (node->phase == NODE_WARM)
         return node->is_doubted ? DOUBTED_SILENT_MS : WARM_SILENT_MS;
-    int64_t max_ms = lease_of(node) / 3;
-    return max_ms < SILENT_MIN_MS ? SILENT_MIN_MS : max_ms > SILENT_MAX_MS ? SILENT_MAX_MS : max_ms;
+    return lease_of(node) == 0 ? SILENT_MS : lease_silent_ms(lease_of(node));
 }
 
 static bool is_silent(const struct actor_node *node)

@@ -374,20 +374,20 @@ static void decide_drain(const struct core *core, int32_t service, struct gates 
         settle_move(core, gates, d, RULE_DRAIN, best, "its node is in maintenance");
 }
 
-/* Rule 19: is the active node out of reach for longer than any lease there runs? */
+/* Rule 19: is the active node out of reach, and any lease there over? */
 static bool is_out_of_reach(const struct core *core, int32_t service, struct gates *gates,
                             struct decision *d)
 {
     const struct service *s = core_service(core, service);
     const struct node *node = core_node(core, core_member(core, s->active)->node);
-    uint32_t lease_ms = 0;
+    int64_t patience_ms = 0;
     for (int32_t i = s->vips; i != NONE; i = core_vip(core, i)->next)
-        if (vip_lease_ms(core_vip(core, i)) > lease_ms)
-            lease_ms = vip_lease_ms(core_vip(core, i));
-    if (lease_ms == 0 || node->reach != REACH_DOWN)
+        if (vip_patience_ms(core, core_vip(core, i)) > patience_ms)
+            patience_ms = vip_patience_ms(core, core_vip(core, i));
+    if (patience_ms == 0 || node->reach != REACH_DOWN)
         return false;
-    if (core->at_ms < node->reach_since_ms + lease_ms) {
-        wake_at(d, node->reach_since_ms + lease_ms);
+    if (core->at_ms < node->reach_since_ms + patience_ms) {
+        wake_at(d, node->reach_since_ms + patience_ms);
         gate_pass(gates, RULE_OUT_OF_REACH, "%s is out of reach, its leases still run", node->name);
         return false;
     }

@@ -16,6 +16,10 @@ int64_t lease_margin_ms(int64_t lease_ms, bool is_guarded);
  * before it may have gone on sending. */
 int64_t lease_wait_ms(int64_t lease_ms, bool is_guarded);
 
+/* A holder that has not answered for longer is out of reach: early enough for another controller to
+ * go on before its lease ends. */
+int64_t lease_silent_ms(int64_t lease_ms);
+
 /* UNTIL of a hold line: the node's clock at its last `held` plus the lease, in centiseconds. */
 int64_t lease_until_cs(int64_t uptime_cs, int64_t lease_ms);
 

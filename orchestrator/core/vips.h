@@ -33,6 +33,9 @@ void vip_put_back(struct core *core, struct vip *vip, struct effects *effects);
 /* The lease that it has, or would have. */
 uint32_t vip_lease_ms(const struct vip *vip);
 
+/* How long after its holder was out of reach its lease is over. */
+int64_t vip_patience_ms(const struct core *core, const struct vip *vip);
+
 /* A state from before there were guards: it has what the policy says. */
 void vip_lease_plainly(struct vip *vip);
 
