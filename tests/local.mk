@@ -1,6 +1,8 @@
 # Tests beside the floors' own: tools, the explorer, lint, the lab.
 noinst_PROGRAMS += tests/tools/vipwatch
 tests_tools_vipwatch_SOURCES = tests/tools/vipwatch.c
+noinst_PROGRAMS += tests/tools/vippoll
+tests_tools_vippoll_SOURCES = tests/tools/vippoll.c
 
 # A shared object without libtool; never sanitized (see there).
 noinst_PROGRAMS += tests/lab/crowd

@@ -239,15 +239,20 @@ extend_guarded() {
 }
 acquire_guarded() { # ADDR@DEV/UNTIL
     parse_guarded "$1" || { say "error malformed address $1"; return; }
-    if ! guard_ready; then say "guardless $problem"; return; fi
     for turn in 1 2 3; do
         now; begun=$uptime
         guard_commands new || return
-        if ! nft_run "$commands"; then say "guardless $problem"; return; fi
+        if ! nft_run "$commands" && ! { guard_ready && nft_run "$commands"; }; then
+            say "guardless $problem"
+            return
+        fi
         left=$(((date - uptime + 99) / 100 + BEHIND_S))
         problem=$(set_life) || { guard_shut; say "error $1: $problem"; return; }
         now
-        [ $((uptime - begun)) -gt $LATE_CS ] || return
+        if [ $((uptime - begun)) -le $LATE_CS ]; then
+            [ $there = ours ] || tell_all # at once; the leader has it said again
+            return
+        fi
     done
     drop "$addr@$dev"
 }
@@ -279,7 +284,8 @@ hold_bare() { # UNTIL, the words of a line
         none) [ "$how" = + ] || continue ;;
         esac
         [ -z "$nft" ] || [ "$how" != + ] || guard_forget
-        problem=$(set_life) || say "error $w: $problem"
+        if ! problem=$(set_life); then say "error $w: $problem"; continue; fi
+        [ $there = ours ] || tell_all
     done
 }
 # What the words name -> $keep; whether any is bare -> $bare; the latest date among them -> $latest.
@@ -317,13 +323,15 @@ hold() { # EPOCH BOOT UNTIL CAP words...
 announce() { # ADDR@DEV
     parse "$1" || { say "error malformed address $1"; return; }
     look # late lines must not lead clients to a node that has lost the address
-    [ $there = ours ] || return
+    [ $there != ours ] || tell_all
+}
+tell_all() { # that $addr is on $dev
     if [ $fam = -6 ]; then
-        ping -6 -c 1 -W 1 -I "$addr" ff02::1%"$dev" >/dev/null 2>&1 &
+        ping -6 -c 1 -W 1 -I "$addr" ff02::1%"$dev" >/dev/null 2>&1 9>&- &
     elif command -v arping >/dev/null 2>&1; then
-        (arping -q -c 1 -A -I "$dev" "$addr"; arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 &
+        (arping -q -c 1 -A -I "$dev" "$addr"; arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 9>&- &
     elif command -v busybox >/dev/null 2>&1 && busybox arping --help >/dev/null 2>&1; then
-        (busybox arping -q -c 1 -A -I "$dev" "$addr"; busybox arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 &
+        (busybox arping -q -c 1 -A -I "$dev" "$addr"; busybox arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 9>&- &
     else # the kernel announces all addresses when the interface gets its own MAC again
         echo 1 >/proc/sys/net/ipv4/conf/"$dev"/arp_notify 2>/dev/null
         read -r mac </sys/class/net/"$dev"/address && ip link set dev "$dev" address "$mac" 2>/dev/null

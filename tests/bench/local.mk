@@ -12,3 +12,9 @@ CLEANFILES += tests/bench/quorum_bench tests/bench/libraft_yardstick
 .PHONY: bench-quorum
 bench-quorum: tests/bench/quorum_bench
 	$(srcdir)/tests/bench/bench_quorum.sh $(srcdir) $(builddir)
+
+# Failovers beside Keepalived's, where that is installed; needs root and an idle machine.
+EXTRA_DIST += tests/bench/failover.py
+.PHONY: bench-failover
+bench-failover: all
+	python3 $(srcdir)/tests/bench/failover.py --build $(builddir) --runs $${RUNS:-20}
