@@ -14,7 +14,7 @@ _ephorctl_policies() {
 _ephorctl() {
     local cur prev words cword command="" i
     _init_completion || return
-    local commands="status why journal simulate switchover failover failback drain pause resume maintenance cluster config version"
+    local commands="status why journal report simulate switchover failover failback drain pause resume maintenance cluster config version"
     local global="--socket --json --no-color --help --version"
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
@@ -61,6 +61,7 @@ _ephorctl() {
     why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) --consistent $global" ;;
     journal) choices="--follow --lines --object --consistent $global" ;;
     failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
+    report) choices="--consistent $global" ;;
     switchover) choices="$(_ephorctl_names services) --to --yes --reason $global" ;;
     failback) choices="$(_ephorctl_names services) --yes --reason $global" ;;
     drain) choices="$(_ephorctl_names nodes) --for --yes --reason $global" ;;

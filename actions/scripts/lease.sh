@@ -9,6 +9,8 @@
 #             ^ADDR@DEV/UNTIL  ~ADDR@DEV/UNTIL             guarded: by nft, each with its own date
 #   node:   held SEQ UPTIME BOOT EPOCH ADDR@DEV ...        what is held after that
 #           guardless WHY...                               it cannot guard addresses any more
+#           frozen WHY...  thawed                          before any answer, when that has changed:
+#                                                          there is a file "freeze" in its folder
 #           refused SEQ REASON...                          nothing was changed
 #           outranked SEQ EPOCH REASON...                  likewise: others have the word
 #           foreign SEQ ADDR@DEV                           before held: there, but not ours
@@ -64,6 +66,16 @@ take_word() {
     printf '%s\n' "$1 $controller $session" >$dir/word.new && mv $dir/word.new $dir/word || return 1
     printf '%s\n' "$1" >$dir/epoch.new && mv $dir/epoch.new $dir/epoch || return 1
     epoch=$1
+}
+# Is there a file that says "hands off"? Told once.
+frozen=
+look_for_freeze() {
+    was=$frozen frozen=
+    if [ -e $dir/freeze ]; then
+        read -r frozen 2>/dev/null <$dir/freeze
+        [ -n "$frozen" ] || frozen="it gives no reason"
+    fi
+    [ "$frozen" = "$was" ] || if [ -n "$frozen" ]; then say "frozen $frozen"; else say thawed; fi
 }
 locked() { # run "$@" while no other shell of ours changes anything
     if command -v flock >/dev/null 2>&1; then
@@ -144,26 +156,39 @@ set_life() { # $addr $dev for $left seconds
 
 # ---- The guard: packets from and to an address in `owned` pass only while it is in `alive`, and the
 # kernel takes it out of there to the millisecond. The address itself ends a little later, should
-# somebody flush the rules. Elements of `owned` end, too: what is left behind blocks nothing for long.
+# somebody flush the rules. Elements of `owned` end, too: what is left behind blocks nothing for long,
+# and at no time what is only forwarded. On all interfaces: Linux answers on each for any address.
 OWNED_S=60 BEHIND_S=2 LATE_CS=5
-guard_rules() { # of $dev
-    cat <<EOF
-table netdev ephor1-$dev {
+guard_rules() {
+    cat <<'EOF'
+table inet ephor1 {
     set owned4 { type ipv4_addr; flags timeout; }
     set alive4 { type ipv4_addr; flags timeout; }
     set owned6 { type ipv6_addr; flags timeout; }
     set alive6 { type ipv6_addr; flags timeout; }
     chain in {
-        type filter hook ingress device "$dev" priority -450; policy accept;
-        ip daddr @owned4 ip daddr != @alive4 drop
-        arp daddr ip @owned4 arp daddr ip != @alive4 drop
-        ip6 daddr @owned6 ip6 daddr != @alive6 drop
+        type filter hook prerouting priority -310; policy accept;
+        iif lo accept
+        ip daddr @owned4 ip daddr != @alive4 fib daddr type local drop
+        ip6 daddr @owned6 ip6 daddr != @alive6 fib daddr type local drop
     }
     chain out {
-        type filter hook egress device "$dev" priority 450; policy accept;
-        ip saddr @owned4 ip saddr != @alive4 drop
+        type filter hook postrouting priority 310; policy accept;
+        oif lo accept
+        ip saddr @owned4 ip saddr != @alive4 fib saddr type local drop
+        ip6 saddr @owned6 ip6 saddr != @alive6 fib saddr type local drop
+    }
+}
+table arp ephor1 {
+    set owned4 { type ipv4_addr; flags timeout; }
+    set alive4 { type ipv4_addr; flags timeout; }
+    chain in {
+        type filter hook input priority -310; policy accept;
+        arp daddr ip @owned4 arp daddr ip != @alive4 drop
+    }
+    chain out {
+        type filter hook output priority 310; policy accept;
         arp saddr ip @owned4 arp saddr ip != @alive4 drop
-        ip6 saddr @owned6 ip6 saddr != @alive6 drop
     }
 }
 EOF
@@ -176,29 +201,41 @@ EOF
     ) || { problem=${problem%%
 *}; return 1; }
 }
-guard_ready() { # for $dev
-    "$nft" list chain netdev "ephor1-$dev" out >/dev/null 2>&1 || nft_run "$(guard_rules)"
+guard_ready() { # if one table is there, both are: they came in one go
+    "$nft" list chain inet ephor1 out >/dev/null 2>&1 || nft_run "$(guard_rules)"
 }
-# Commands that keep $addr in the guard of $dev until $date -> $commands. Fails when that is past.
+# The tables that know $addr, and its kind -> $tables $v
+guard_of() {
+    v=${fam#-} tables=inet
+    [ "$v" = 6 ] || tables="inet arp"
+}
+# Commands that keep $addr in the guard until $date -> $commands. Fails when that is past.
 guard_commands() { # "" to extend what is alive, or "new"
-    left_ms=$(((date - uptime) * 10))
+    left_ms=$(((date - uptime) * 10)) commands=
     [ $left_ms -gt 0 ] || return 1
-    v=${fam#-}
-    owned="netdev ephor1-$dev owned$v" alive="netdev ephor1-$dev alive$v"
-    commands="add element $owned { $addr }
-delete element $owned { $addr }
-add element $owned { $addr timeout ${OWNED_S}s }
-${1:+add element $alive { $addr \}}
-delete element $alive { $addr }
-add element $alive { $addr timeout ${left_ms}ms }
+    guard_of
+    for t in $tables; do
+        commands="${commands}add element $t ephor1 owned$v { $addr }
+delete element $t ephor1 owned$v { $addr }
+add element $t ephor1 owned$v { $addr timeout ${OWNED_S}s }
+${1:+add element $t ephor1 alive$v { $addr \}}
+delete element $t ephor1 alive$v { $addr }
+add element $t ephor1 alive$v { $addr timeout ${left_ms}ms }
 "
+    done
 }
-guard_shut() { # $addr on $dev
-    "$nft" delete element netdev "ephor1-$dev" "alive${fam#-}" "{ $addr }" 2>/dev/null
+guard_delete() { # $addr from the sets alive, or owned; it need not be there
+    guard_of
+    for t in $tables; do
+        "$nft" delete element "$t" ephor1 "$1$v" "{ $addr }" 2>/dev/null
+    done
 }
-guard_forget() { # $addr on $dev is to be held without the guard
-    "$nft" delete element netdev "ephor1-$dev" "owned${fam#-}" "{ $addr }" 2>/dev/null
-    guard_shut
+guard_shut() { # $addr
+    guard_delete alive
+}
+guard_forget() { # $addr is to be held without the guard
+    guard_delete owned
+    guard_delete alive
 }
 # ^ADDR@DEV/UNTIL -> $addr $dev $date
 parse_guarded() {
@@ -349,7 +386,6 @@ ip() { "$program" "$@"; }
 nft= why_not="nft is not installed"
 for p in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -n "$nft" ] || [ ! -x $p ] || nft=$p; done
 if [ -n "$nft" ]; then
-    dev=lo
     why_not=$("$nft" -c -f - 2>&1 <<EOF
 $(guard_rules)
 EOF
@@ -376,6 +412,8 @@ serve() {
         case $(tr '\0' ' ' 2>/dev/null </proc/"$old"/cmdline) in *ephor-lease*) kill "$old" 2>/dev/null ;; esac ;;
     esac
     printf '%s\n' $$ >"$dir/lease.$controller"
+    look_for_freeze
+    [ -n "$frozen" ] || say thawed
     look_up_word
     now
     if [ -n "$nft" ]; then say "ready $uptime $boot $epoch nft"; else say "ready $uptime $boot $epoch - $why_not"; fi
@@ -391,11 +429,13 @@ while read -r verb a1 rest; do
         locked serve
         ;;
     clock)
+        look_for_freeze
         look_up_word
         now
         say "clock $uptime $boot $epoch"
         ;;
     hold)
+        look_for_freeze
         seq=$a1
         case $seq in ''|*[!0-9]*) say "error malformed line"; continue ;; esac
         set -- $rest

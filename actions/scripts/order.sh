@@ -38,6 +38,7 @@ while [ $n -lt "$argc" ]; do
     set -- "$@" "$word"
     n=$((n + 1))
 done
+if [ -e $dir/freeze ]; then say "refused this node is frozen: $dir/freeze is there"; exit 1; fi
 # One order at a time for each key, so that its memory is true.
 if command -v flock >/dev/null 2>&1; then
     exec 9>>"$dir/order.$key.lock"

@@ -104,6 +104,7 @@ struct actor_node {
     char problem[TEXT_SIZE];    /* the last `error` line */
     Ephor__Guard guard;         /* what it said when its shell started */
     char guard_text[TEXT_SIZE]; /* why it has none */
+    char frozen[TEXT_SIZE];     /* what its file "freeze" says; "": there is none */
     unsigned chatter;           /* lines of this channel that are not of the protocol */
 };
 
@@ -172,6 +173,7 @@ void nodes_close(struct actor *actor);
 void node_lost(struct actor_node *node, const char *why);
 void node_answers(struct actor_node *node,
                   uint64_t epoch); /* the lease channel; epoch seen there */
+void node_frozen(struct actor_node *node, const char *text); /* "": not any more */
 void node_guardless(struct actor_node *node, const char *why);
 void node_outranked(struct actor_node *node, uint64_t epoch, const char *text);
 void node_tell_status(struct actor_node *node);

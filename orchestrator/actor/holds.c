@@ -418,6 +418,10 @@ static void on_line(void *data, const char *line)
         read_refused(node, copy + 8);
     else if (text_starts_with(copy, "foreign "))
         read_foreign(node, copy + 8);
+    else if (text_starts_with(copy, "frozen "))
+        node_frozen(node, copy + 7);
+    else if (strcmp(copy, "thawed") == 0)
+        node_frozen(node, "");
     else if (text_starts_with(copy, "guardless "))
         node_guardless(node, copy + 10);
     else if (text_starts_with(copy, "error "))

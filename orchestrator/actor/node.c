@@ -63,6 +63,17 @@ static void tell_up(struct actor_node *node)
     tell_reach(node, true, text);
 }
 
+void node_frozen(struct actor_node *node, const char *text)
+{
+    if (strcmp(node->frozen, text) == 0)
+        return;
+    text_copy(node->frozen, sizeof(node->frozen), text);
+    if (node->phase < NODE_WARM)
+        return; /* it is told with the first answer */
+    node->told = REACH_UNTOLD;
+    tell_up(node);
+}
+
 void node_guardless(struct actor_node *node, const char *why)
 {
     log_warning("lease", "%s cannot guard addresses any more: %s", node->name, why);

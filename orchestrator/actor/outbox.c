@@ -97,6 +97,7 @@ void outbox_reach(struct actor_node *node, bool reachable, const char *text)
     Ephor__Reach reach = EPHOR__REACH__INIT;
     reach.node = node->name;
     reach.guard = node->guard;
+    reach.frozen = node->frozen;
     reach.reachable = reachable;
     reach.text = (char *)(uintptr_t)text;
     fact.wall_ms = now_wall_ms();

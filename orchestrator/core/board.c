@@ -192,6 +192,33 @@ void board_apply_calm(struct core *core, const struct fact *f, struct effects *e
                 f->calm.reason[0] ? ": " : "", f->calm.reason);
 }
 
+/* Rules 4: before them nobody says it. */
+void board_apply_freeze(struct core *core, const struct fact *f, struct effects *effects)
+{
+    char name[NAME_SIZE];
+    if (core->rules < RULES_GUARD || !board_has_seat(f->freeze.controller, effects))
+        return;
+    struct controller_state *c = &core->controllers[f->freeze.controller - 1];
+    if (strcmp(c->frozen, f->freeze.text) == 0)
+        return;
+    text_copy(c->frozen, sizeof(c->frozen), f->freeze.text);
+    stale_services(core);
+    journal_add(effects, SEVERITY_WARNING, EVENT_FREEZE,
+                board_name(core, f->freeze.controller, name), "%s%s",
+                c->frozen[0] ? "frozen by a file there: " : "not frozen any more", c->frozen);
+}
+
+static void node_freeze(struct core *core, int32_t i, const char *text, struct effects *effects)
+{
+    struct node *node = core_node(core, i);
+    if (core->rules < RULES_GUARD || strcmp(node->frozen, text) == 0)
+        return;
+    text_copy(node->frozen, sizeof(node->frozen), text);
+    stale_node(core, i);
+    journal_add(effects, SEVERITY_WARNING, EVENT_FREEZE, node->name, "%s%s",
+                node->frozen[0] ? "frozen by a file there: " : "not frozen any more", node->frozen);
+}
+
 void board_apply_reach(struct core *core, const struct fact *f, struct effects *effects)
 {
     uint32_t seat = f->reach.controller;
@@ -215,6 +242,8 @@ void board_apply_reach(struct core *core, const struct fact *f, struct effects *
         core_node(core, i)->guard = f->reach.guard;
         stale_node(core, i);
     }
+    if (f->reach.reachable)
+        node_freeze(core, i, f->reach.frozen, effects);
     if (seat == core->leader)
         reach_set(core, i, reach, f->reach.text, effects);
 }

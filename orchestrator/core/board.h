@@ -11,6 +11,7 @@ void board_apply_presence(struct core *core, const struct fact *fact, struct eff
 void board_apply_leader(struct core *core, const struct fact *fact, struct effects *effects);
 void board_apply_sight(struct core *core, const struct fact *fact, struct effects *effects);
 void board_apply_calm(struct core *core, const struct fact *fact, struct effects *effects);
+void board_apply_freeze(struct core *core, const struct fact *f, struct effects *effects);
 void board_apply_reach(struct core *core, const struct fact *fact, struct effects *effects);
 
 /* Is it one of CONTROLLERS_MAX? Says so if not. */

@@ -90,6 +90,7 @@ struct node {
     uint8_t reach_by[CONTROLLERS_MAX]; /* enum reach: can this controller's */
     int64_t reach_since_ms;
     char reach_text[TEXT_SIZE];
+    char frozen[TEXT_SIZE]; /* what its file "freeze" says; "": there is none */
     bool in_maintenance;
     int64_t maintenance_since_ms;
     int64_t maintenance_until_ms; /* when it ends by itself; 0: it does not */
@@ -202,6 +203,7 @@ struct controller_state {
     bool is_not_calm;    /* it lagged: it does not act, and its opinions do not count */
     char sight_reason[TEXT_SIZE];
     char reason[TEXT_SIZE]; /* why it is not calm */
+    char frozen[TEXT_SIZE]; /* what its file "freeze" says; "": there is none */
     struct dissent dissent;
     uint8_t diagnosis; /* as in struct node */
 };
@@ -209,8 +211,8 @@ struct controller_state {
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
  * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
  * worked out again, 4 with guarded leases, and with
- * a pause and maintenance that end by themselves. What only newer ones know may not be done under
- * older ones. */
+ * a pause and maintenance that end by themselves, and rule 22. What only newer ones know may not be
+ * done under older ones. */
 extern const uint32_t core_rules_max;
 
 struct core {

@@ -74,7 +74,9 @@ bool core_is_fit(const struct core *core, int32_t member, char reason[TEXT_SIZE]
     const struct service *s = core_service(core, m->service);
     char wait[32];
     reason[0] = '\0';
-    if (node->in_maintenance)
+    if (node->frozen[0] != '\0')
+        text_format(reason, TEXT_SIZE, "%s is frozen: %.60s", node->name, node->frozen);
+    else if (node->in_maintenance)
         text_format(reason, TEXT_SIZE, "%s is in maintenance", node->name);
     else if (node->state == STATE_CRITICAL)
         text_format(reason, TEXT_SIZE, "%s is down", node->name);
@@ -127,6 +129,18 @@ static void settle_no_candidate(const struct core *core, int32_t service, int32_
 
 /* ---------------------------------------------------------------- rules 2 and 3 */
 
+/* One that is there: what is gone cannot hold the others for ever. */
+static const struct controller_state *frozen_controller(const struct core *core)
+{
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct controller_state *c = &core->controllers[seat - 1];
+        bool is_there = !core->is_board_known || (c->is_member && c->presence != PRESENCE_ABSENT);
+        if (c->frozen[0] != '\0' && is_there)
+            return c;
+    }
+    return NULL;
+}
+
 bool decide_is_automatic(const struct core *core, struct gates *gates, struct decision *d)
 {
     const struct controller_state *leader =
@@ -141,6 +155,12 @@ bool decide_is_automatic(const struct core *core, struct gates *gates, struct de
         settle(d, gates, RULE_NOT_GATHERED,
                "%s began to lead: %u controllers came forward, %u are awaited", core->leader_name,
                there, awaited);
+        return false;
+    }
+    const struct controller_state *frozen = frozen_controller(core);
+    if (frozen != NULL) {
+        settle(d, gates, RULE_FROZEN, "%s is frozen by a file there: %s", frozen->name,
+               frozen->frozen);
         return false;
     }
     if (core->is_paused) {
@@ -178,6 +198,8 @@ static const char *restart_obstacle(const struct core *core, int32_t member, str
         return "the service is being moved";
     if (s->run == RUN_ACTIVE && s->active != member)
         return "it runs on the active member only";
+    if (node->frozen[0] != '\0')
+        return "its node is frozen by a file there";
     if (node->in_maintenance)
         return "its node is in maintenance";
     if (node->state == STATE_CRITICAL)
@@ -444,6 +466,12 @@ void decide_service(const struct core *core, int32_t service, struct gates *gate
         return;
     }
     gate_pass(gates, RULE_RECOVERY_OPEN, "no step is open");
+    const char *frozen = core_node(core, active->node)->frozen;
+    if (frozen[0] != '\0') {
+        settle(d, gates, RULE_FROZEN, "%s is frozen by a file there: %s",
+               member_node(core, s->active), frozen);
+        return;
+    }
     if (core_node(core, active->node)->in_maintenance) {
         decide_drain(core, service, gates, d);
         return;
@@ -470,7 +498,8 @@ void decide_service(const struct core *core, int32_t service, struct gates *gate
     decide_member(core, s->active, gates, &restart);
     wake_at(d, restart.wake_ms);
     bool is_held = restart.rule == RULE_PAUSED || restart.rule == RULE_NOT_CALM ||
-                   restart.rule == RULE_NOT_GATHERED || restart.rule == RULE_MANY_AT_ONCE;
+                   restart.rule == RULE_NOT_GATHERED || restart.rule == RULE_MANY_AT_ONCE ||
+                   restart.rule == RULE_FROZEN;
     if (restart.acts || is_held) {
         int64_t wake_ms = d->wake_ms;
         *d = restart;

@@ -22,6 +22,7 @@ enum fact_kind {
     FACT_BOARD,
     FACT_PRESENCE,
     FACT_CENSUS,
+    FACT_FREEZE,
 };
 
 enum verb { VERB_FAILOVER, VERB_PAUSE, VERB_RESUME, VERB_MAINTENANCE_ON, VERB_MAINTENANCE_OFF };
@@ -90,12 +91,17 @@ struct fact {
             bool reachable;
             uint8_t guard; /* enum guard */
             const char *text;
+            const char *frozen; /* what the file says that freezes it; "": it is not frozen */
         } reach;
         struct {
             uint32_t controller;
             bool calm;
             const char *reason;
         } calm;
+        struct {
+            uint32_t controller;
+            const char *text; /* of its file; "": there is none */
+        } freeze;
         struct {
             const struct seat *seats; /* CONTROLLERS_MAX of them */
         } board;

@@ -104,7 +104,7 @@ static void silence(struct play *p, int32_t node)
             take(p, (struct fact){.kind = FACT_REACH,
                                   .at_ms = p->start_ms + REACH_LOST_MS,
                                   .reach = {seat, core_node(core, node)->name, false, GUARD_UNTOLD,
-                                            "it does not answer any more"}});
+                                            "it does not answer any more", ""}});
     for (int32_t i = 0; i < core_check_count(core); i++) {
         const struct check *check = core_check(core, i);
         bool is_its =

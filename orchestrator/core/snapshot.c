@@ -159,6 +159,8 @@ static void visit_controller(struct visit *v, struct controller_state *c)
     visit_bool(v, &c->is_not_calm);
     visit_text(v, c->sight_reason, sizeof(c->sight_reason));
     visit_text(v, c->reason, sizeof(c->reason));
+    if (v->version >= VERSION_GUARD)
+        visit_text(v, c->frozen, sizeof(c->frozen));
 }
 
 static void visit_head(struct visit *v, struct core *core)
@@ -200,6 +202,7 @@ static void visit_node(struct visit *v, struct node *node)
     if (v->version >= VERSION_GUARD) {
         visit_time(v, &node->maintenance_until_ms);
         visit_u8(v, &node->guard, GUARD_NFT + 1);
+        visit_text(v, node->frozen, sizeof(node->frozen));
     }
 }
 

@@ -204,6 +204,13 @@ static void request_failover(struct core *core, const struct fact *f, struct eff
         journal_reply(effects, false, "%s", reply);
         return;
     }
+    const struct node *from =
+        s->active == NONE ? NULL : core_node(core, core_member(core, s->active)->node);
+    if (from != NULL && from->frozen[0] != '\0' && from->reach != REACH_DOWN) {
+        journal_reply(effects, false, "%s is frozen by a file there (%s): remove it first",
+                      from->name, from->frozen);
+        return;
+    }
     const char *to = core_node(core, core_member(core, target)->node)->name;
     journal_add(effects, SEVERITY_WARNING, EVENT_OPERATOR, f->request.author,
                 "failover of %s to %s%s%s", s->name, to, f->request.reason[0] ? ": " : "",
@@ -270,6 +277,9 @@ void core_step(struct core *core, const struct fact *f, struct effects *effects)
         break;
     case FACT_PRESENCE:
         board_apply_presence(core, f, effects);
+        break;
+    case FACT_FREEZE:
+        board_apply_freeze(core, f, effects);
         break;
     case FACT_CENSUS:
         headcount_apply(core, f, effects);

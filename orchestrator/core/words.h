@@ -129,7 +129,9 @@ enum guard { GUARD_UNTOLD, GUARD_NONE, GUARD_NFT };
     X(20, NOT_GATHERED, "not-gathered",                                                            \
       "a new leader acts when most of those who see came forward, or the others were given up")                                                                      \
     X(21, MANY_AT_ONCE, "many-at-once",                                                            \
-      "when most nodes fail at once, it is looked at again for a while before anything is done")
+      "when most nodes fail at once, it is looked at again for a while before anything is done")   \
+    X(22, FROZEN, "frozen",                                                                        \
+      "a file 'freeze' on a controller or a node holds everything automatic there, without quorum")
 #define EVENT_LIST(X)                                                                              \
     X(POLICY, "policy")                                                                            \
     X(LEADER, "leader")                                                                            \
@@ -148,6 +150,7 @@ enum guard { GUARD_UNTOLD, GUARD_NONE, GUARD_NFT };
     X(CALM, "calm")                                                                                \
     X(CONTROLLER, "controller")                                                                    \
     X(REFUSED, "refused")                                                                          \
+    X(FREEZE, "freeze")                                                                            \
     X(DIAGNOSIS, "diagnosis")
 /* clang-format on */
 

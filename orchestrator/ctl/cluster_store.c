@@ -33,7 +33,7 @@ static void describe_fact(const struct store_entry *entry, char text[128])
         [EPHOR__FACT__BODY_SIGHT] = "sight",       [EPHOR__FACT__BODY_REACH] = "reach",
         [EPHOR__FACT__BODY_CALM] = "calm",         [EPHOR__FACT__BODY_BOARD] = "board",
         [EPHOR__FACT__BODY_PRESENCE] = "presence", [EPHOR__FACT__BODY_OBSERVER] = "observer",
-        [EPHOR__FACT__BODY_CENSUS] = "census",
+        [EPHOR__FACT__BODY_CENSUS] = "census",     [EPHOR__FACT__BODY_FREEZE] = "freeze",
     };
     Ephor__Fact *fact = ephor__fact__unpack(NULL, entry->size, entry->bytes);
     const char *name = NULL;

@@ -86,6 +86,9 @@ const char *out_state_colour(const char *state); /* a name for libsmartcols */
 /* How long ago an API moment was: "4m"; "-" for null. */
 const char *out_age(const json_t *moment, char dst[32]);
 
+/* An API moment in milliseconds of the wall clock; 0 for null. */
+int64_t out_moment_ms(const json_t *moment);
+
 /* An API moment in local time: "11-23 10:00:00". */
 const char *out_clock(const json_t *moment, char dst[32]);
 
@@ -107,6 +110,7 @@ int show_status(const struct ctl *ctl);
 int show_why(const struct ctl *ctl);
 int show_journal(const struct ctl *ctl);
 int simulate(const struct ctl *ctl);
+int report(const struct ctl *ctl);
 int ask_failover(const struct ctl *ctl);
 int ask_switchover(const struct ctl *ctl);
 int ask_failback(const struct ctl *ctl);

@@ -61,6 +61,9 @@ static const struct subcommand {
      "simulate [--fail SERVICE[@NODE]] [--down NODE] [--stuck NODE] [--drain NODE]\n"
      "           [--failover SERVICE[@NODE]] [--restart-helps]",
      "what would be done if; lists with commas", 0, 0, TAKES_WISHES | TAKES_CONSISTENT, simulate},
+    {"report", "report [NUMBER]",
+     "the incidents in the journal, or the timeline of one in Markdown", 0, 1, TAKES_CONSISTENT,
+     report},
     {"switchover", "switchover SERVICE [--to NODE] [--yes] [--reason TEXT]",
      "move a service to another node as planned, and see it through", 1, 1,
      TAKES_TO | TAKES_YES | TAKES_REASON, ask_switchover},

@@ -15,6 +15,7 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/ctl.h \
 	orchestrator/ctl/ephorctl.c \
 	orchestrator/ctl/output.c \
+	orchestrator/ctl/report.c \
 	orchestrator/ctl/show_cluster.c \
 	orchestrator/ctl/show_journal.c \
 	orchestrator/ctl/show_observers.c \

@@ -100,6 +100,21 @@ const char *out_age(const json_t *moment, char dst[32])
     return dst;
 }
 
+/* ....-..-..T..:..:..[.mmm]Z */
+int64_t out_moment_ms(const json_t *moment)
+{
+    const char *text = json_string_value(moment);
+    time_t at = read_moment(moment);
+    int64_t ms = 0;
+    char digits[4] = "";
+    if (text == NULL || at < 0)
+        return 0;
+    if (strlen(text) >= 24 && text[19] == '.')
+        text_copy(digits, sizeof(digits), text + 20);
+    text_parse_int(digits, 0, 999, &ms);
+    return (int64_t)at * 1000 + ms;
+}
+
 const char *out_clock(const json_t *moment, char dst[32])
 {
     time_t at = read_moment(moment);

@@ -143,6 +143,7 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         fact->reach.node = m->reach->node;
         fact->reach.reachable = m->reach->reachable;
         fact->reach.text = m->reach->text;
+        fact->reach.frozen = m->reach->frozen;
         fact->reach.guard =
             m->reach->guard <= EPHOR__GUARD__GUARD_NFT ? (uint8_t)m->reach->guard : GUARD_UNTOLD;
     } else if (m->body_case == EPHOR__FACT__BODY_CALM) {
@@ -150,6 +151,10 @@ bool fact_from_message(const Ephor__Fact *m, uint64_t index, uint64_t term, stru
         fact->calm.controller = m->calm->controller;
         fact->calm.calm = m->calm->calm;
         fact->calm.reason = m->calm->reason;
+    } else if (m->body_case == EPHOR__FACT__BODY_FREEZE) {
+        fact->kind = FACT_FREEZE;
+        fact->freeze.controller = m->freeze->controller;
+        fact->freeze.text = m->freeze->text;
     } else if (m->body_case == EPHOR__FACT__BODY_BOARD) {
         return board_from_message(m->board, fact, seats);
     } else if (m->body_case == EPHOR__FACT__BODY_PRESENCE) {

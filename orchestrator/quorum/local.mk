@@ -11,6 +11,7 @@ libquorum_a_SOURCES = \
 	orchestrator/quorum/mesh_parts.h \
 	orchestrator/quorum/census.c orchestrator/quorum/census.h \
 	orchestrator/quorum/contacts.c orchestrator/quorum/contacts.h \
+	orchestrator/quorum/freeze.c orchestrator/quorum/freeze.h \
 	orchestrator/quorum/looks.c orchestrator/quorum/looks.h \
 	orchestrator/quorum/observer.c orchestrator/quorum/observer.h \
 	orchestrator/quorum/observer_parts.h orchestrator/quorum/observer_peers.c \

@@ -167,6 +167,8 @@ static void stamp_seat(Ephor__Fact *fact, uint32_t seat)
         fact->calm->controller = seat;
     else if (fact->body_case == EPHOR__FACT__BODY_REACH)
         fact->reach->controller = seat;
+    else if (fact->body_case == EPHOR__FACT__BODY_FREEZE)
+        fact->freeze->controller = seat;
     else if (fact->body_case == EPHOR__FACT__BODY_PRESENCE && fact->presence->there)
         fact->presence->controller = seat;
 }

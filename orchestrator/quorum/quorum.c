@@ -326,6 +326,7 @@ static void on_beat(void *data)
     quorum_tell_sight(q);
     presence_watch_reach(q);
     presence_watch_actor(q);
+    freeze_work(q);
     observers_work(q->observers);
     peers_send_lead(q);
     q->calm.due_ms = now_mono_ms() + q->fresh_ms / 3;
@@ -392,6 +393,7 @@ static int on_start(void *data, struct process *process, const Ephor__Setup *set
         return err;
     }
     struct clocks now = {now_mono_ms(), now_suspended_ms(), now_wall_ms()};
+    freeze_init(&q->freeze, setup->state_dir);
     calm_init(&q->calm, &now);
     timer_start(q->beat, 0, 0);
     timer_start(q->report, REPORT_MS, REPORT_MS);

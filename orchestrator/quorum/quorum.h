@@ -12,6 +12,7 @@
 #include "orchestrator/proto/machine.h"
 #include "orchestrator/quorum/calm.h"
 #include "orchestrator/quorum/certificate.h"
+#include "orchestrator/quorum/freeze.h"
 #include "orchestrator/quorum/mesh.h"
 #include "orchestrator/quorum/observers.h"
 #include "orchestrator/quorum/offers.h"
@@ -59,6 +60,7 @@ struct quorum {
     bool is_storage_ok;
     char storage_text[ERR_TEXT_SIZE];
     struct calm calm;
+    struct freeze freeze;
     bool is_calm_proposed, is_sight_proposed; /* one fact of each at a time */
     struct timer *beat;                       /* lead messages, self-doubt */
     struct timer *report;                     /* feed state once a second */

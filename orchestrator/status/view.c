@@ -275,6 +275,22 @@ static void find_member_problems(struct view *view)
     }
 }
 
+/* So that nobody forgets them. */
+static void find_freezes(struct view *view)
+{
+    for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
+        const struct controller_state *c = &view->core->controllers[seat - 1];
+        if (c->frozen[0] != '\0')
+            add_problem(view, STATE_WARNING, c->name, "frozen by a file there: %s", c->frozen);
+    }
+    for (int32_t i = 0; i < core_node_count(view->core); i++) {
+        const struct node *node = core_node(view->core, i);
+        if (node->frozen[0] != '\0')
+            add_problem(view, STATE_WARNING, node->name, "frozen by a file there: %s",
+                        node->frozen);
+    }
+}
+
 static void find_node_problems(struct view *view)
 {
     for (int32_t i = 0; i < core_node_count(view->core); i++) {
@@ -464,6 +480,7 @@ int view_init(struct view *view, const struct feed *feed, int64_t now_wall_ms)
             add_problem(view, STATE_WARNING, "ephor", "paused by %s%s%s: nothing happens by itself",
                         view->core->paused_author, view->core->paused_reason[0] ? ", " : "",
                         view->core->paused_reason);
+        find_freezes(view);
         find_controller_problems(view);
         find_common_problem(view);
         find_service_problems(view);

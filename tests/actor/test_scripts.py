@@ -185,7 +185,7 @@ def test_a_guard_that_is_flushed_is_noticed(shell):
     # one that ran out takes no other with it
     p.send(guarded(4, 1, "~10.9.0.100@eth0 ^10.9.0.101@eth0"))
     p.holds(4, "10.9.0.100@eth0", "10.9.0.101@eth0")
-    subprocess.run(["ip", "netns", "exec", NS, "nft", "delete", "element", "netdev", "ephor1-eth0",
+    subprocess.run(["ip", "netns", "exec", NS, "nft", "delete", "element", "inet", "ephor1",
                     "alive4", "{ 10.9.0.101 }"], check=True)
     p.send(guarded(5, 1, "~10.9.0.100@eth0 ~10.9.0.101@eth0"))
     p.holds(5, "10.9.0.100@eth0")

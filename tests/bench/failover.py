@@ -20,9 +20,19 @@ from cluster import Cluster  # noqa: E402
 from lab import VIP, Failed, Lab, Tool, wait_for  # noqa: E402
 from scenario import HASTY  # noqa: E402
 
+# One setting a line: what follows on the same line is not read.
 KEEPALIVED = """
-global_defs {{ router_id {name} vrrp_version 3 script_user root enable_script_security vrrp_garp_master_repeat 2 }}
-vrrp_script web {{ script "/usr/bin/curl -sf -m 1 -o /dev/null http://{own}/" interval 1 timeout 1 }}
+global_defs {{
+    router_id {name}
+    vrrp_version 3
+    script_user root
+    enable_script_security
+}}
+vrrp_script web {{
+    script "/usr/bin/curl -sf -m 1 -o /dev/null http://{own}/"
+    interval 1
+    timeout 1
+}}
 vrrp_instance web {{
     state BACKUP
     nopreempt
@@ -30,8 +40,12 @@ vrrp_instance web {{
     virtual_router_id 51
     priority {priority}
     advert_int {advert}
-    virtual_ipaddress {{ {vip}/32 dev eth0 }}
-    track_script {{ web }}
+    virtual_ipaddress {{
+        {vip}/32 dev eth0
+    }}
+    track_script {{
+        web
+    }}
 }}
 """
 

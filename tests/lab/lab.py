@@ -279,7 +279,7 @@ class Lab:
         """Is the address there behind a guard that lets nothing through?"""
         def elements(name):
             done = subprocess.run(["ip", "netns", "exec", self.ns(f"n{n}"), "nft", "list", "set",
-                                   "netdev", "ephor1-eth0", name], capture_output=True, text=True,
+                                   "inet", "ephor1", name], capture_output=True, text=True,
                                   check=False)
             return VIP in done.stdout
         return elements("owned4") and not elements("alive4")

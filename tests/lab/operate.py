@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
-from lab import TOP, claim, free_port, wait_for
-from scenario import scenario
+from lab import TOP, claim, free_port, stays, wait_for
+from scenario import HASTY, scenario
 
 
 @scenario()
@@ -57,6 +57,33 @@ def pause_holds_and_resume_acts(lab):
     lab.client_reaches("n2")
 
 
+@scenario(settings=HASTY, controllers=3, seconds=15)
+def a_file_freezes_a_controller_or_a_node(lab):
+    """Without ephorctl, and whoever leads: nothing moves until the file is gone."""
+    cluster = lab.cluster
+    path = os.path.join(cluster.follower().home, "state", "freeze")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("the rack is being moved\n")
+    wait_for("it is told", lambda: "the rack is being moved" in cluster.leader().ctl("status").stdout)
+    lab.lab("break-service", 1)
+    wait_for("it is held", lambda: "rule 22" in str(cluster.leader().journal()[-1]["text"]))
+    stays("nothing moves", lambda: lab.has_address(1), 2)
+    os.unlink(path)
+    lab.client_reaches("n2")
+    lab.mend(1)
+    lab.lab("on", 2, "sh", "-c", "echo disk swap >/run/ephor/freeze")
+    wait_for("n2 is frozen", lambda: "n2: frozen by a file there: disk swap" in
+             cluster.leader().ctl("status").stdout)
+    done = cluster.leader().ctl("failover", "web", "--yes", check=False)
+    claim(done.returncode == 4 and "remove it first" in done.stderr, f"{done}")
+    lab.lab("break-service", 2)
+    wait_for("it is held", lambda: "n2 is frozen" in
+             cluster.leader().ctl("why", "web").stdout)
+    stays("n2 keeps what it has", lambda: lab.has_address(2), 2)
+    lab.lab("on", 2, "rm", "/run/ephor/freeze")
+    lab.client_reaches("n1")
+
+
 @scenario(seconds=10)
 def what_is_foretold_is_what_happens(lab):
     """simulate says the steps in which the real daemon then moves the service, and a pause with an
@@ -72,6 +99,11 @@ def what_is_foretold_is_what_happens(lab):
     lab.in_journal("service web: is active on n2", after=before)
     real = steps(line for line in lab.journal() if line["index"] > before)
     claim(steps(foretold["lines"]) == real, f"foretold: {steps(foretold['lines'])}, real: {real}")
+    listed = re.search(r"(\d+)  .*web: is critical.*; is active on n2, [\d.]+ s", lab.ctl("report").stdout)
+    claim(listed, lab.ctl("report").stdout)
+    text = lab.ctl("report", listed.group(1)).stdout
+    claim(re.search(r"\| \+[\d.]+ s \| decision \| web \| move from n1 to n2: .*\(rule 12, move\) \|", text),
+          text)
     lab.mend(1)
     wait_for("n1 works", lab.all_ok)
     lab.ctl("pause", "--for", "2s")

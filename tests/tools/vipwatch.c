@@ -36,7 +36,7 @@
 enum { NODES_MAX = 16, ANSWER_SIZE = 32768, INTERVAL_US = 2000, EXIT_FAILED = 71 };
 enum { ATTRIBUTE_HEAD = sizeof(struct nlattr) };
 
-static const char guard_table[] = "ephor1-eth0";
+static const char guard_table[] = "ephor1";
 
 struct node {
     const char *name;
@@ -183,7 +183,7 @@ static bool is_in_set(const struct node *node, const char *set, struct in_addr w
         char attributes[128];
     } request = {.header = {.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM,
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-                 .body = {.nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0}};
+                 .body = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0}};
     size_t size = put_text(request.attributes, NFTA_SET_ELEM_LIST_TABLE, guard_table);
     size += put_text(request.attributes + size, NFTA_SET_ELEM_LIST_SET, set);
     size += offsetof(__typeof__(request), attributes);

@@ -229,23 +229,35 @@ static inline void bench_see(struct bench *b, uint32_t controller, uint32_t chec
 static inline void bench_reach_from(struct bench *b, uint32_t controller, const char *node,
                                     bool is_up)
 {
-    bench_take(
-        b, (struct fact){.kind = FACT_REACH,
-                         .reach = {controller, node, is_up, GUARD_UNTOLD, is_up ? "" : "silent"}});
+    bench_take(b, (struct fact){
+                      .kind = FACT_REACH,
+                      .reach = {controller, node, is_up, GUARD_UNTOLD, is_up ? "" : "silent", ""}});
 }
 
 static inline void bench_reach(struct bench *b, const char *node, bool is_up)
 {
     bench_take(b, (struct fact){.kind = FACT_REACH,
                                 .reach = {b->core->leader, node, is_up, GUARD_UNTOLD,
-                                          is_up ? "" : "silent"}});
+                                          is_up ? "" : "silent", ""}});
 }
 
 /* What can guard addresses on a node that can be worked on. */
 static inline void bench_guard(struct bench *b, const char *node, enum guard guard)
 {
     bench_take(b, (struct fact){.kind = FACT_REACH,
-                                .reach = {b->core->leader, node, true, (uint8_t)guard, ""}});
+                                .reach = {b->core->leader, node, true, (uint8_t)guard, "", ""}});
+}
+
+/* The files "freeze" on a controller and on a node; "": they are not there. */
+static inline void bench_freeze(struct bench *b, uint32_t controller, const char *text)
+{
+    bench_take(b, (struct fact){.kind = FACT_FREEZE, .freeze = {controller, text}});
+}
+
+static inline void bench_freeze_node(struct bench *b, const char *node, const char *text)
+{
+    bench_take(b, (struct fact){.kind = FACT_REACH,
+                                .reach = {b->core->leader, node, true, GUARD_UNTOLD, "", text}});
 }
 
 /* The newest answers of a controller whose opinion is `state` say something else. */

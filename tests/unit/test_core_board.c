@@ -200,9 +200,10 @@ START_TEST(test_nothing_automatic_before_they_came_forward)
     gather("VVV");
     bench_settle(&b);
     bench_leader(&b, 2);
-    bench_take(&b, (struct fact){.kind = FACT_REACH, .reach = {2, "n2", true, GUARD_UNTOLD, ""}});
     bench_take(&b,
-               (struct fact){.kind = FACT_REACH, .reach = {2, "n1", false, GUARD_UNTOLD, "cut"}});
+               (struct fact){.kind = FACT_REACH, .reach = {2, "n2", true, GUARD_UNTOLD, "", ""}});
+    bench_take(
+        &b, (struct fact){.kind = FACT_REACH, .reach = {2, "n1", false, GUARD_UNTOLD, "cut", ""}});
     bench_wait(&b, 60000);
     ck_assert_int_eq(bench_rule(&b), RULE_NOT_GATHERED);
     ck_assert_int_eq(core_service(b.core, 0)->phase, PHASE_STEADY);
@@ -400,9 +401,9 @@ END_TEST
 
 static void reach(uint32_t controller, const char *node, bool is_up)
 {
-    bench_take(&b, (struct fact){
-                       .kind = FACT_REACH,
-                       .reach = {controller, node, is_up, GUARD_UNTOLD, is_up ? "" : "timed out"}});
+    bench_take(&b, (struct fact){.kind = FACT_REACH,
+                                 .reach = {controller, node, is_up, GUARD_UNTOLD,
+                                           is_up ? "" : "timed out", ""}});
 }
 
 START_TEST(test_the_leaders_reach_is_what_counts)
@@ -457,6 +458,22 @@ START_TEST(test_new_rules_wait_for_the_last_controller)
     ck_assert(bench_told(&b, EVENT_POLICY, "rules 2"));
     knows(3, 1); /* there is no way back */
     ck_assert_uint_eq(b.core->rules, 2);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- rule 22 */
+
+START_TEST(test_rule_22_what_is_gone_holds_nobody)
+{
+    gather("VVV");
+    bench_settle(&b);
+    b.core->rules = 4;
+    bench_freeze(&b, 3, "forgotten");
+    for (uint32_t seat = 1; seat <= 3; seat++)
+        bench_say(&b, seat, 0, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_FROZEN);
+    bench_presence(&b, 3, false, 3);
+    ck_assert_int_ne(core_service(b.core, 0)->phase, PHASE_STEADY);
 }
 END_TEST
 
@@ -557,6 +574,7 @@ int main(void)
     tcase_add_test(t, test_the_leaders_reach_is_what_counts);
     tcase_add_test(t, test_another_would_lead_better);
     tcase_add_test(t, test_new_rules_wait_for_the_last_controller);
+    tcase_add_test(t, test_rule_22_what_is_gone_holds_nobody);
     tcase_add_test(t, test_rule_21_many_at_once);
     tcase_add_test(t, test_rule_21_not_so_many_or_not_at_once);
     tcase_add_test(t, test_rule_21_an_operator_may);

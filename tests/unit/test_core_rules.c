@@ -487,6 +487,44 @@ START_TEST(test_rule_19_back_in_time)
 }
 END_TEST
 
+START_TEST(test_rule_22_a_frozen_controller_holds_all)
+{
+    open_settled();
+    b.core->rules = 4;
+    bench_freeze(&b, b.core->leader, "the fibre is being cut");
+    bench_say(&b, 1, 0, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_FROZEN);
+    ck_assert_str_eq(bench_active(&b), "n1");
+    ck_assert_uint_ne(bench_order(&b, ORDER_HOLD, "n1"), 0); /* what is held is extended */
+    bench_freeze(&b, b.core->leader, "");
+    ck_assert_int_eq(web()->phase, PHASE_RELEASING);
+}
+END_TEST
+
+START_TEST(test_rule_22_hands_off_a_frozen_node)
+{
+    open_settled();
+    b.core->rules = 4;
+    bench_freeze_node(&b, "n2", "disk swap");
+    bench_say(&b, 1, 0, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_NO_CANDIDATE); /* it gets nothing */
+    bench_freeze_node(&b, "n2", "");
+    bench_freeze_node(&b, "n1", "disk swap"); /* the move goes on that had begun */
+    bench_done(&b, ORDER_RELEASE, "n1");
+    bench_done(&b, ORDER_HOLD, "n2");
+    ck_assert_str_eq(bench_active(&b), "n2");
+    bench_freeze_node(&b, "n1", "");
+    bench_say(&b, 1, 0, STATE_OK);
+    bench_freeze_node(&b, "n2", "disk swap");
+    bench_wait(&b, 600000);
+    bench_say(&b, 1, 1, STATE_CRITICAL);
+    ck_assert_int_eq(bench_rule(&b), RULE_FROZEN); /* and nothing is taken from it */
+    ck_assert_str_eq(bench_active(&b), "n2");
+    bench_ask(&b, VERB_FAILOVER, "web", "n1");
+    ck_assert(!b.effects.is_accepted);
+}
+END_TEST
+
 START_TEST(test_explain_tells_the_rule_that_decided)
 {
     struct explanation list[EXPLANATIONS_MAX];
@@ -538,6 +576,8 @@ int main(void)
     tcase_add_test(t, test_rule_18_does_not_wait_for_worse_members);
     tcase_add_test(t, test_rule_19_out_of_reach);
     tcase_add_test(t, test_rule_19_back_in_time);
+    tcase_add_test(t, test_rule_22_a_frozen_controller_holds_all);
+    tcase_add_test(t, test_rule_22_hands_off_a_frozen_node);
     tcase_add_test(t, test_explain_tells_the_rule_that_decided);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
