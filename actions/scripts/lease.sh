@@ -70,7 +70,7 @@ take_word() {
 # Is there a file that says "hands off"? Told once.
 frozen=
 look_for_freeze() {
-    was=$frozen frozen=
+    was=$frozen frozen=''
     if [ -e $dir/freeze ]; then
         read -r frozen 2>/dev/null <$dir/freeze
         [ -n "$frozen" ] || frozen="it gives no reason"
@@ -211,7 +211,7 @@ guard_of() {
 }
 # Commands that keep $addr in the guard until $date -> $commands. Fails when that is past.
 guard_commands() { # "" to extend what is alive, or "new"
-    left_ms=$(((date - uptime) * 10)) commands=
+    left_ms=$(((date - uptime) * 10)) commands=''
     [ $left_ms -gt 0 ] || return 1
     guard_of
     for t in $tables; do
@@ -247,8 +247,10 @@ parse_guarded() {
 # at a date must not end later because this took its time: then it is done again. One whose time was
 # over makes it fail as a whole; then each gets its own turn, and those that fail go.
 guard_extend() {
-    for turn in 1 2 3; do
-        now; begun=$uptime all=
+    tries=0
+    while [ $tries -lt 3 ]; do
+        tries=$((tries + 1))
+        now; begun=$uptime all=''
         for word in $extended; do
             parse_guarded "$word" && guard_commands "" || return 1
             all=$all$commands
@@ -263,7 +265,7 @@ extend_guarded() {
     [ -n "$extended" ] || return
     kept=$extended
     if ! guard_extend; then
-        several=$extended kept=
+        several=$extended kept=''
         for extended in $several; do
             if guard_extend; then kept="$kept $extended"; else drop "${extended%/*}"; fi
         done
@@ -276,7 +278,9 @@ extend_guarded() {
 }
 acquire_guarded() { # ADDR@DEV/UNTIL
     parse_guarded "$1" || { say "error malformed address $1"; return; }
-    for turn in 1 2 3; do
+    tries=0
+    while [ $tries -lt 3 ]; do
+        tries=$((tries + 1))
         now; begun=$uptime
         guard_commands new || return
         if ! nft_run "$commands" && ! { guard_ready && nft_run "$commands"; }; then
@@ -327,7 +331,7 @@ hold_bare() { # UNTIL, the words of a line
 }
 # What the words name -> $keep; whether any is bare -> $bare; the latest date among them -> $latest.
 look_over() {
-    keep=' ' bare= latest=$until
+    keep=' ' bare='' latest=$until
     for word in "$@"; do
         w=${word#?}
         case $word in
@@ -383,7 +387,7 @@ done
 if [ -z "$program" ]; then say "error this node has no ip command (install iproute2)"; exit 1; fi
 ip() { "$program" "$@"; }
 # Can addresses be guarded here? -> $nft, or $why_not
-nft= why_not="nft is not installed"
+nft="" why_not="nft is not installed"
 for p in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -n "$nft" ] || [ ! -x $p ] || nft=$p; done
 if [ -n "$nft" ]; then
     why_not=$("$nft" -c -f - 2>&1 <<EOF

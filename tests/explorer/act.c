@@ -100,7 +100,7 @@ void act_reach(struct system sys, int32_t node, bool is_up, struct effects *effe
     struct fact fact = fact_of(sys, FACT_REACH);
     fact.reach.node = core_node(sys.core, node)->name;
     fact.reach.reachable = is_up;
-    fact.reach.text = "";
+    fact.reach.text = fact.reach.frozen = "";
     feed(sys, &fact, effects);
 }
 

@@ -112,6 +112,7 @@ static void vip_form(struct vip *vip, int64_t now_ms, struct names *names)
     vip->since_ms = 0;
     vip->grant_term = 0;
     vip->order = rename_order(names, vip->order);
+    budget_form(&vip->put_backs, now_ms, REGRANT_MS);
     vip->granted_ms = vip->phase == VIP_FREE || vip->phase == VIP_RELEASING
                           ? 0
                           : past(vip->granted_ms, now_ms, REGRANT_MS, 0);
