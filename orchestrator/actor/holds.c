@@ -27,7 +27,6 @@ enum {
     WARM_SILENT_MS = 2000,   /* a warm node without an answer for longer: it is cut off */
     DOUBTED_SILENT_MS = 400, /* ... that the leader cannot work on */
     DOUBTED_MS = 300,        /* between questions to such a node */
-    LINES_A_LEASE = 5,
     SILENT_MS = 1000,      /* one that holds nothing, without an answer for longer: it is cut off */
     UNREACHABLE_MS = 2000, /* an acquire that waits for a session this long is reported */
     CAP_SLACK_CS = 10,
@@ -54,7 +53,7 @@ static uint32_t lease_of(const struct actor_node *node)
 static int64_t period_of(const struct actor_node *node)
 {
     uint32_t lease_ms = lease_of(node);
-    return lease_ms == 0 ? PING_MS : lease_ms / LINES_A_LEASE;
+    return lease_ms == 0 ? PING_MS : lease_period_ms(lease_ms);
 }
 
 /* The leases of a line: the shortest of bare addresses, which share a date, and the longest of all.

@@ -20,6 +20,9 @@ int64_t lease_wait_ms(int64_t lease_ms, bool is_guarded);
  * go on before its lease ends. */
 int64_t lease_silent_ms(int64_t lease_ms);
 
+/* Between lines to a holder. */
+int64_t lease_period_ms(int64_t lease_ms);
+
 /* UNTIL of a hold line: the node's clock at its last `held` plus the lease, in centiseconds. */
 int64_t lease_until_cs(int64_t uptime_cs, int64_t lease_ms);
 

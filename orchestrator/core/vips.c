@@ -39,12 +39,13 @@ uint32_t vip_lease_ms(const struct vip *vip)
     return vip->phase == VIP_FREE ? vip->lease_ms : vip->granted_lease_ms;
 }
 
-/* Its last answer was earlier than that it was missed. */
+/* Its last answer came a line before the one that was missed for so long. */
 int64_t vip_patience_ms(const struct core *core, const struct vip *vip)
 {
     if (core->rules < RULES_GUARD || vip->phase == VIP_FREE)
         return vip_lease_ms(vip);
-    return (int64_t)vip->wait_ms - lease_silent_ms(vip->granted_lease_ms);
+    return (int64_t)vip->wait_ms - lease_silent_ms(vip->granted_lease_ms) -
+           lease_period_ms(vip->granted_lease_ms);
 }
 
 void vip_lease_plainly(struct vip *vip)

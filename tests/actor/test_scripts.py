@@ -172,6 +172,33 @@ def test_a_guarded_address_is_alive_only_while_it_is_extended(shell):
     p.close()
 
 
+def run_there(command):
+    subprocess.run(["nsenter", f"--mount={MOUNTS}", "sh", "-c", command], check=True)
+
+
+def test_a_slow_nft_costs_no_address_and_prolongs_none(shell):
+    """Each call takes 0.2 s: the end that was asked for is the end."""
+    slow, real = f"{STATE}/slow-nft", f"{STATE}/real-nft"
+    run_there(f"cp $(readlink -f /usr/sbin/nft) {real} && "
+              f"printf '#!/bin/sh\\nsleep 0.2\\nexec {real} \"$@\"\\n' >{slow} && "
+              f"chmod 755 {slow} && mount --bind {slow} $(readlink -f /usr/sbin/nft)")
+    try:
+        p = Program(shell, "lease.sh")
+        p.send(guarded(1, 1, "^10.9.0.100@eth0", left=200))
+        p.holds(1, "10.9.0.100@eth0")
+        for seq in range(2, 6):
+            line = guarded(seq, 1, "~10.9.0.100@eth0", left=150)
+            p.send(line)
+            p.holds(seq, "10.9.0.100@eth0")
+        end = int(line.split("/")[-1])
+        wait_for("the guard shuts", lambda: "10.9.0.100" not in str(alive()), 3)
+        claim(uptime() <= end + 15, f"{(uptime() - end) / 100} s too late")
+        p.send(hold(7, 1))
+        p.close()
+    finally:
+        run_there(f"umount $(readlink -f /usr/sbin/nft) && rm {slow} {real}")
+
+
 def test_a_guard_that_is_flushed_is_noticed(shell):
     p = Program(shell, "lease.sh")
     p.send(guarded(1, 1, "^10.9.0.100@eth0 ^10.9.0.101@eth0"))
