@@ -137,9 +137,17 @@ static void get_why(struct context *c)
     }
 }
 
+/* A forecast costs a copy of the state and some time: not for strangers. */
 static void get_simulate(struct context *c)
 {
     struct errbuf e;
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    if (!http_peer(c->request, &uid, &gid, &pid)) {
+        send_error(c, 403, "local_only", "this is asked for over the local socket, with ephorctl");
+        return;
+    }
     int err = c->view.core == NULL || c->view.core->leader == 0
                   ? err_set(&e, ERR_AGAIN, "nobody leads, so that nothing would be done")
                   : simulate_answer(&c->view, c->request, &c->body, &e);

@@ -205,6 +205,28 @@ START_TEST(everything_can_be_read)
 }
 END_TEST
 
+/* What it costs is not for strangers. */
+START_TEST(forecasts_are_for_local_people)
+{
+    struct show show;
+    static char raw[1 << 16];
+    show_open(&show);
+    await(&show, "/api/v1/status", "\"name\":\"web\"");
+    expect(&show, "/api/v1/simulate?down=n2", NULL, 200, "\"lines\":[");
+    expect(&show, "/api/v1/simulate?failover=web%40n1&stuck=n2", NULL, 200, "\"ends\":true");
+    expect(&show, "/api/v1/simulate", NULL, 400, "say what is to be assumed");
+    expect(&show, "/api/v1/simulate?fail=web%40n9", NULL, 400, "there is no node 'n9'");
+    expect(&show, "/api/v1/simulate?down=n1,n1,n1,n1,n1,n1,n1,n1,n1", NULL, 400,
+           "at most 8 things");
+    ask_tcp(&show,
+            "GET /api/v1/simulate?down=n1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            raw, sizeof(raw));
+    ck_assert_ptr_nonnull(strstr(raw, "403"));
+    ck_assert_ptr_nonnull(strstr(raw, "local_only"));
+    show_close(&show);
+}
+END_TEST
+
 /* Names of settings are for everybody; the policy with its commands is for those who may act. */
 START_TEST(policies_are_shown_and_asked_for)
 {
@@ -601,6 +623,7 @@ int main(void)
     tcase_set_timeout(tcase, 40);
     tcase_add_test(tcase, everything_can_be_read);
     tcase_add_test(tcase, pages_carry_their_headers);
+    tcase_add_test(tcase, forecasts_are_for_local_people);
     tcase_add_test(tcase, policies_are_shown_and_asked_for);
     tcase_add_test(tcase, what_happens_is_seen);
     tcase_add_test(tcase, requests_are_answered_by_the_core);
