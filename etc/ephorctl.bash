@@ -52,13 +52,13 @@ _ephorctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_ephorctl_names nodes)" -- "$cur")
         return
         ;;
-    --reason | --for | -n | --lines | --days) return ;;
+    --reason | --for | --at | -n | --lines | --days) return ;;
     esac
     local choices
     case $command in
     "") choices="$commands $global" ;;
     status) choices="--watch --exit-code --consistent $global" ;;
-    why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) --consistent $global" ;;
+    why) choices="$(_ephorctl_names services) $(_ephorctl_names nodes) --at --consistent $global" ;;
     journal) choices="--follow --lines --object --consistent $global" ;;
     failover) choices="$(_ephorctl_names services) --to --wait --yes --reason $global" ;;
     report) choices="--consistent $global" ;;

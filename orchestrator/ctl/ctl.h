@@ -37,6 +37,7 @@ struct ctl {
     int64_t days;                      /* 0 = as many as usual */
     bool wants_new_ca, drops_old;
     struct wishes wishes;
+    const char *at;  /* NULL = now */
     int64_t span_ms; /* 0 = not given, SPAN_FOREVER */
     /* operands */
     int operand_count;
@@ -108,6 +109,7 @@ bool ask_yes(const struct ctl *ctl, const char *question);
 /* ---- the subcommands */
 int show_status(const struct ctl *ctl);
 int show_why(const struct ctl *ctl);
+int show_why_at(const struct ctl *ctl); /* with --at */
 int show_journal(const struct ctl *ctl);
 int simulate(const struct ctl *ctl);
 int report(const struct ctl *ctl);

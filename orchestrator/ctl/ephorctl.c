@@ -43,6 +43,7 @@ enum takes {
     TAKES_CONSISTENT = 1 << 18,
     TAKES_FOR = 1 << 19,
     TAKES_WISHES = 1 << 20,
+    TAKES_AT = 1 << 21,
 };
 
 static const struct subcommand {
@@ -53,8 +54,9 @@ static const struct subcommand {
 } subcommands[] = {
     {"status", "status [--watch[=SECONDS]] [--exit-code] [--consistent]", "what is the case", 0, 0,
      TAKES_WATCH | TAKES_EXIT_CODE | TAKES_CONSISTENT, show_status},
-    {"why", "why SERVICE|NODE|ADDRESS|CHECK|CONTROLLER [--consistent]",
-     "why it is so, what is wrong, and what would happen next", 1, 1, TAKES_CONSISTENT, show_why},
+    {"why", "why SERVICE|NODE|ADDRESS|CHECK|CONTROLLER [--at TIME] [--consistent]",
+     "why it is so, what is wrong, and what would happen next; or why it was so", 1, 1,
+     TAKES_CONSISTENT | TAKES_AT, show_why},
     {"journal", "journal [-f] [-n LINES] [--object NAME] [--consistent]", "what happened", 0, 0,
      TAKES_FOLLOW | TAKES_COUNT | TAKES_OBJECT | TAKES_CONSISTENT, show_journal},
     {"simulate",
@@ -122,6 +124,7 @@ enum option_value {
     OPT_DRAIN,
     OPT_FAILOVER,
     OPT_RESTART_HELPS,
+    OPT_AT,
 };
 
 static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -157,6 +160,7 @@ static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON},
                                         {"drain", required_argument, NULL, OPT_DRAIN},
                                         {"failover", required_argument, NULL, OPT_FAILOVER},
                                         {"restart-helps", no_argument, NULL, OPT_RESTART_HELPS},
+                                        {"at", required_argument, NULL, OPT_AT},
                                         {NULL, 0, NULL, 0}};
 
 int show_version(const struct ctl *ctl)
@@ -324,6 +328,10 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
     case OPT_FOR:
         *given |= TAKES_FOR;
         return read_span(optarg, &ctl->span_ms);
+    case OPT_AT:
+        *given |= TAKES_AT;
+        ctl->at = optarg;
+        return -1;
     case OPT_FAIL:
     case OPT_DOWN:
     case OPT_STUCK:
@@ -347,9 +355,9 @@ static int take_option(struct ctl *ctl, int value, unsigned *given)
 static const char *stray_option(unsigned stray)
 {
     static const char *const names[] = {
-        "watch",  "exit-code", "follow", "lines",    "object",     "to",  "wait",
-        "yes",    "reason",    "off",    "dir",      "state-dir",  "out", "learner",
-        "ca-key", "days",      "new-ca", "drop-old", "consistent", "for", "fail"};
+        "watch",  "exit-code", "follow",     "lines",     "object", "to",      "wait",   "yes",
+        "reason", "off",       "dir",        "state-dir", "out",    "learner", "ca-key", "days",
+        "new-ca", "drop-old",  "consistent", "for",       "fail",   "at"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (stray & 1u << i)
             return names[i];

@@ -21,6 +21,7 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/show_observers.c \
 	orchestrator/ctl/show_status.c \
 	orchestrator/ctl/show_why.c \
+	orchestrator/ctl/show_why_at.c \
 	orchestrator/ctl/simulate.c
 ephorctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(PROTOBUF_C_CFLAGS)
 ephorctl_LDADD = libconf.a libconsensus.a libraft.a libsys.a libproto.a libcore.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \

@@ -261,6 +261,8 @@ int show_why(const struct ctl *ctl)
     const char *name = ctl->operands[0];
     const json_t *service = NULL;
     json_t *status;
+    if (ctl->at != NULL)
+        return show_why_at(ctl);
     int code = ctl_get(ctl, "/api/v1/status", &status);
     if (code != CTL_OK)
         return code;

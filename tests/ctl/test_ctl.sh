@@ -60,6 +60,11 @@ run 0 'It follows the service web' why web-ip
 run 0 'It follows the service web' why 192.0.2.100
 run 0 'Who sees what:' why web/n1/http
 run 1 "there is no service, node, address, check or controller 'nobody'" why nobody
+run 0 'batch on n3' why batch --at 0s
+run 0 'the journal has nothing about it' why web --at 1d
+run 0 'the last word of each thing' why web --at 2001-01-01T00:00:00Z
+run 0 '"event": "member"' --json why batch --at 0s
+run 2 'is not a time' why web --at yesterday
 run 0 'batch on n3' journal --object n3 -n 3
 run 0 '"event":"member"' journal --json --object n3
 
