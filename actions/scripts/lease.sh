@@ -195,6 +195,19 @@ table arp ephor1 {
 }
 EOF
 }
+# Can addresses be guarded here? -> $nft, or $why_not
+probe_guard() {
+    nft="" why_not="nft is not installed"
+    for p in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -n "$nft" ] || [ ! -x $p ] || nft=$p; done
+    [ -n "$nft" ] || return
+    why_not=$("$nft" -c -f - 2>&1 <<EOF
+$(guard_rules)
+EOF
+    ) && return
+    nft="" why_not=${why_not%%
+*}
+    [ -n "$why_not" ] || why_not="nft does not work"
+}
 # Run nft with the commands $1, all or none. -> $problem
 nft_run() {
     problem=$("$nft" -f - 2>&1 <<EOF
@@ -318,10 +331,12 @@ acquire_guarded() { # ADDR@DEV/UNTIL
 }
 hold_guarded() { # the words of a line
     extended=
+    [ -n "$nft" ] || probe_guard # it may have come since
+    if [ -z "$nft" ]; then say "guardless $why_not"; return; fi
     for word in "$@"; do
         how=${word%"${word#?}"}; w=${word#?}
         case $how in ^|"~") ;; *) continue ;; esac
-        if [ -z "$nft" ] || ! parse_guarded "$w"; then say "error cannot guard $w"; continue; fi
+        if ! parse_guarded "$w"; then say "error malformed address $w"; continue; fi
         if [ "$how" = ^ ]; then
             look
             if [ $there = foreign ]; then say "foreign $seq ${w%/*}"; else acquire_guarded "$w"; fi
@@ -349,14 +364,15 @@ hold_bare() { # UNTIL, the words of a line
         [ $there = ours ] || tell_all
     done
 }
-# What the words name -> $keep; whether any is bare -> $bare; the latest date among them -> $latest.
+# What the words name -> $keep; whether any is bare, or guarded -> $bare
+# $guarded; the latest date among them -> $latest.
 look_over() {
-    keep=' ' bare='' latest=$until
+    keep=' ' bare='' guarded='' latest=$until
     for word in "$@"; do
         w=${word#?}
         case $word in
         [+=]*) bare=yes ;;
-        *) date=${w##*/}; w=${w%/*}
+        *) guarded=yes date=${w##*/}; w=${w%/*}
            case $date in ''|*[!0-9]*) continue ;; esac
            [ "$date" -le "$latest" ] || latest=$date ;;
         esac
@@ -375,7 +391,7 @@ hold() { # EPOCH BOOT UNTIL CAP words...
     if ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
     changed=''
     for w in $ours; do case $keep in *" $w "*) ;; *) drop "$w" ;; esac; done
-    hold_guarded "$@"
+    [ -z "$guarded" ] || hold_guarded "$@"
     [ -z "$bare" ] || hold_bare "$until" "$@"
     if [ -n "$changed" ] && ! list_ours; then say "refused $seq the addresses cannot be listed"; return; fi
     now
@@ -407,18 +423,7 @@ for p in /usr/sbin/ip /sbin/ip /usr/bin/ip /bin/ip; do
 done
 if [ -z "$program" ]; then say "error this node has no ip command (install iproute2)"; exit 1; fi
 ip() { "$program" "$@"; }
-# Can addresses be guarded here? -> $nft, or $why_not
-nft="" why_not="nft is not installed"
-for p in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ -n "$nft" ] || [ ! -x $p ] || nft=$p; done
-if [ -n "$nft" ]; then
-    why_not=$("$nft" -c -f - 2>&1 <<EOF
-$(guard_rules)
-EOF
-    ) && why_not= || nft=
-    why_not=${why_not%%
-*}
-    [ -n "$nft" ] || [ -n "$why_not" ] || why_not="nft does not work"
-fi
+probe_guard
 # A controller that guards its own machine as an ordinary user: a folder that is that user's alone.
 if [ ! -w $dir ] && [ ! -w /run ]; then
     user=$(id -u)

@@ -28,6 +28,7 @@ static const char *const lasting_headers[] = {"Cache-Control",
 void answers_init(struct http_counts *counts)
 {
 #define HANDLER(name, text) text,
+    _Static_assert((int)HANDLER_COUNT <= (int)HTTP_HANDLERS_MAX, "each is counted");
     static const char *const handlers[] = {HANDLER_LIST(HANDLER)};
 #undef HANDLER
     static const uint32_t codes[] = {200, 400, 403, 404, 405, 409, 413, 415, 500, 503, 504};

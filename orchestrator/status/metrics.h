@@ -6,7 +6,7 @@
 #include "orchestrator/base/buf.h"
 #include "orchestrator/status/view.h"
 
-enum { METRICS_LIMIT = 48 << 20, HTTP_HANDLERS_MAX = 24, HTTP_CODES_MAX = 20 };
+enum { METRICS_LIMIT = 48 << 20, HTTP_HANDLERS_MAX = 32, HTTP_CODES_MAX = 20 };
 
 struct http_counts { /* kept by routes.c */
     const char *const *handlers;
