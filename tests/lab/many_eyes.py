@@ -174,7 +174,7 @@ def an_upgrade_one_by_one(lab):
             all_see(cluster)
             lab.lab("kill-service", 1)
             told(cluster, "works again after the restart", begin)
-    told(cluster, "rules 3: they are followed from now on", begin)
+    told(cluster, "rules 4: they are followed from now on", begin)
     cluster.agree()
     claim([rules_of(c) for c in cluster.all] == [3, 3, 3], "not all follow them")
     claim(not lines(cluster, "granted to", begin), "the address moved")

@@ -135,7 +135,7 @@ tests/sim/whole_planted_forgotten.c: orchestrator/quorum/presence.c tests/explor
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/quorum $@ presence.c \
 	  's/if (forgotten_index <= q->presence.told_index)/if (forgotten_index <= q->presence.told_index || q->presence.told_index > 0)/'
 
-# What is worked out and not kept is lost with a snapshot.
+# What was granted is lost with a snapshot.
 whole_planted_restored_SOURCES = tests/raft/sim.c
 nodist_whole_planted_restored_SOURCES = tests/sim/whole_planted_restored.c
 whole_planted_restored_CPPFLAGS = $(WHOLE_CPPFLAGS) -DSIM_SERVERS=5 \
@@ -144,7 +144,7 @@ whole_planted_restored_CFLAGS = $(WHOLE_CFLAGS)
 whole_planted_restored_LDADD = libwhole.a $(WHOLE_LIBS)
 tests/sim/whole_planted_restored.c: orchestrator/core/snapshot.c tests/explorer/plant.sh
 	$(AM_V_GEN)$(whole_plant) $(srcdir)/orchestrator/core $@ snapshot.c \
-	  's/^    stale_services(core);.*//'
+	  's/^    else if (v->mode == VISIT_READ && vip->holder != NONE)/    if (v->mode == VISIT_READ \&\& vip->holder != NONE)/'
 
 # The journal leaves out addresses.
 whole_planted_journal_SOURCES = tests/raft/sim.c
