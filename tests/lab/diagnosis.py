@@ -143,8 +143,9 @@ class Faults:
     def shown_everywhere(self, service, word, evidence):
         """In ephorctl, on the page, in metrics and in the journal of the last controller."""
         last = self.cluster["c3"]
-        why = last.ctl("why", service).stdout
-        claim(f"Diagnosis: {word}" in why and evidence in why and "Next: " in why, f"why: {why}")
+        wait_for(f"why tells '{evidence}'", lambda: all(  # who was just asking sees it break off first
+            text in last.ctl("why", service).stdout
+            for text in (f"Diagnosis: {word}", evidence, "Next: ")))
 
         def page(path):
             with urllib.request.urlopen(f"http://127.0.0.1:{last.port}{path}", timeout=5) as answer:

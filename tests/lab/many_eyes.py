@@ -176,8 +176,8 @@ def an_upgrade_one_by_one(lab):
             told(cluster, "works again after the restart", begin)
     told(cluster, "rules 4: they are followed from now on", begin)
     cluster.agree()
-    claim([rules_of(c) for c in cluster.all] == [3, 3, 3], "not all follow them")
-    claim(not lines(cluster, "granted to", begin), "the address moved")
+    claim([rules_of(c) for c in cluster.all] == [4, 4, 4], "not all follow them")
+    claim(not lines(cluster, "is taken from", begin), "the address moved")  # guarded from now on
     cluster.service_is("n1")
 
     old = cluster.extend("c4")

@@ -123,8 +123,9 @@ def who_observes_is_for_operators_to_say(lab):
     refused = observer.ctl("pause", check=False)
     claim(refused.returncode != 0 and "observer" in refused.stdout + refused.stderr,
           f"an observer takes orders: {refused.stdout}{refused.stderr}")
-    shown = observer.ctl("status").stdout
-    claim("observer" in shown and "2 of 2 controllers" in shown and "2 of them are ok" in shown, f"the observer does not say what it is: {shown}")
+    wait_for("the observer says what it is", lambda: all(
+        text in observer.ctl("status").stdout
+        for text in ("observer", "2 of 2 controllers", "2 of them are ok")))
 
     observer.stop()  # and those of its bundle were all replaced since
     directory = os.path.join(observer.home, "cluster", "cluster.json")
