@@ -1,10 +1,10 @@
 /* The leader's side of the lease channel.
  *   - A hold line names everything that the node is to hold, and is composed only while leadership
- *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock: the line, and
- * each address that nft guards on its own.
+ *     is fresh (LEADER-FRESH). It is dated UNTIL = U + L in the node's own clock; each address that
+ *     nft guards has a date of its own.
  *   - "+" (guarded: "^") acquires until the node has confirmed once, "=" ("~") extends ever after.
- *   - R is when the U that dated a line was heard: a lease has certainly ended at R + L(1 + rho) +
- * E, whatever happened to the line. The latest of these is kept for each address (WAIT-OUT).
+ *   - R is when the U that dated a line was heard: its lease has certainly ended at
+ *     R + L(1 + rho) + E, whatever happened to it. The latest is kept for each address (WAIT-OUT).
  *   - A controller that follows keeps the channel open and only asks for the time. To begin to
  *     lead it needs no new shell, but a new answer: U must be young to date a lease. */
 #include "orchestrator/actor/actor.h"
@@ -56,8 +56,7 @@ static int64_t period_of(const struct actor_node *node)
     return lease_ms == 0 ? PING_MS : lease_period_ms(lease_ms);
 }
 
-/* The leases of a line: the shortest of bare addresses, which share a date, and the longest of all.
- */
+/* The leases of a line: the shortest of bare addresses, which share a date; the longest of all. */
 static void leases_of(const struct actor_node *node, uint32_t *bare_ms, uint32_t *longest_ms)
 {
     *bare_ms = *longest_ms = 0;

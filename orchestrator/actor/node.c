@@ -65,17 +65,24 @@ static void tell_up(struct actor_node *node)
 
 void node_frozen(struct actor_node *node, const char *text)
 {
-    if (strcmp(node->frozen, text) == 0)
+    char words[TEXT_SIZE];
+    text_copy(words, sizeof(words), text);
+    if (strcmp(node->frozen, words) == 0)
         return;
-    text_copy(node->frozen, sizeof(node->frozen), text);
+    memcpy(node->frozen, words, sizeof(words));
     if (node->phase < NODE_WARM)
         return; /* it is told with the first answer */
     node->told = REACH_UNTOLD;
     tell_up(node);
 }
 
+/* It says so with each line, until it is told to hold the address otherwise. Told again after a
+ * while: another controller may have said since that it can. */
 void node_guardless(struct actor_node *node, const char *why)
 {
+    if (node->guard == EPHOR__GUARD__GUARD_NONE &&
+        now_mono_ms() - node->down_since_ms < TELL_AGAIN_MS)
+        return;
     log_warning("lease", "%s cannot guard addresses any more: %s", node->name, why);
     node->guard = EPHOR__GUARD__GUARD_NONE;
     text_copy(node->guard_text, sizeof(node->guard_text), why);

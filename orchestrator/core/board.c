@@ -4,7 +4,6 @@
 #include "orchestrator/core/journal.h"
 #include "orchestrator/core/stale.h"
 #include "orchestrator/core/verdict.h"
-#include "orchestrator/core/vips.h"
 
 #include <string.h>
 

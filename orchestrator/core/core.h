@@ -210,10 +210,10 @@ struct controller_state {
 
 /* The newest rules that this version knows, and follows once every controller does (core.rules):
  * 1 the first, 2 with rule 21, 3 with the census of observers, and verdicts that stay when they are
- * worked out again, 4 with guarded leases, and with
- * a pause and maintenance that end by themselves, and rule 22. What only newer ones know may not be
- * done under older ones. */
+ * worked out again, 4 with guarded leases, addresses that are put back at once, switches that end
+ * by themselves, and rule 22. What only newer ones know may not be done under older ones. */
 extern const uint32_t core_rules_max;
+enum { RULES_GUARD = 4 };
 
 struct core {
     struct core_shape shape;

@@ -55,18 +55,22 @@ static bool all_vips_are(const struct core *core, int32_t service, enum vip_phas
     return true;
 }
 
-/* A steady service: its addresses belong on its active node. Returns when to look again. */
+/* A steady service: its addresses belong on its active node. Returns when to look again. What is
+ * held is kept, under a lease that its holder can give, also while nothing happens by itself. */
 static int64_t align_vips(struct core *core, int32_t service, struct effects *effects)
 {
     const struct service *s = core_service(core, service);
     int32_t node = core_member(core, s->active)->node;
     int64_t wake_ms = NEVER_MS;
     struct decision automatic = {.wake_ms = NEVER_MS};
-    if (!decide_is_automatic(core, NULL, &automatic))
-        return automatic.wake_ms;
+    bool is_automatic = decide_is_automatic(core, NULL, &automatic);
     for (int32_t i = NONE; (i = next_vip(core, service, i)) != NONE;) {
         struct vip *vip = core_vip(core, i);
-        if (vip->phase != VIP_FREE && vip->holder != node) {
+        if (vip->holder == node && vip_wants_regrant(core, vip)) {
+            vip_grant(core, vip, node, effects);
+        } else if (!is_automatic) {
+            continue;
+        } else if (vip->phase != VIP_FREE && vip->holder != node) {
             vip_release(core, vip, effects);
         } else if (vip->phase == VIP_FREE) {
             if (is_address_free(core, vip))
@@ -77,11 +81,9 @@ static int64_t align_vips(struct core *core, int32_t service, struct effects *ef
                 vip_put_back(core, vip, effects);
             else if (due_ms < wake_ms)
                 wake_ms = due_ms;
-        } else if (vip_wants_regrant(core, vip)) {
-            vip_grant(core, vip, node, effects);
         }
     }
-    return wake_ms;
+    return is_automatic ? wake_ms : automatic.wake_ms;
 }
 
 /* ---------------------------------------------------------------- the move of a service */

@@ -56,11 +56,9 @@ static void apply_opinions(struct core *core, const struct fact *f, struct effec
 
 /* ---------------------------------------------------------------- requests of operators */
 
-enum { RULES_SWITCHES_END = 4 }; /* the rules from which on a pause may end by itself */
-
 static int64_t until_ms(const struct core *core, const struct fact *f)
 {
-    bool ends = core->rules >= RULES_SWITCHES_END && f->request.for_ms > 0;
+    bool ends = core->rules >= RULES_GUARD && f->request.for_ms > 0;
     return ends ? core->at_ms + f->request.for_ms : 0;
 }
 
@@ -79,7 +77,7 @@ static void request_pause(struct core *core, const struct fact *f, struct effect
 {
     bool pause = f->request.verb == VERB_PAUSE;
     char words[48];
-    if (core->is_paused == pause && (!pause || core->rules < RULES_SWITCHES_END)) {
+    if (core->is_paused == pause && (!pause || core->rules < RULES_GUARD)) {
         journal_reply(effects, true, "%s already", pause ? "paused" : "not paused");
         return;
     }
@@ -109,7 +107,7 @@ static void request_maintenance(struct core *core, const struct fact *f, struct 
         return;
     }
     struct node *node = core_node(core, i);
-    if (node->in_maintenance != on || (on && core->rules >= RULES_SWITCHES_END)) {
+    if (node->in_maintenance != on || (on && core->rules >= RULES_GUARD)) {
         node->in_maintenance = on;
         stale_node(core, i);
         node->maintenance_since_ms = core->at_ms;

@@ -1,6 +1,5 @@
 /* Grants. How long another node has to wait for an address (wait_ms) is the worst of all leases
- * that its holder was promised since it last confirmed one: what was sent may have arrived or not.
- */
+ * that its holder was promised since it last confirmed one: what was sent may not have arrived. */
 #include "orchestrator/core/vips.h"
 
 #include "orchestrator/base/contract.h"
@@ -39,13 +38,15 @@ uint32_t vip_lease_ms(const struct vip *vip)
     return vip->phase == VIP_FREE ? vip->lease_ms : vip->granted_lease_ms;
 }
 
-/* Its last answer came a line before the one that was missed for so long. */
+/* Its last answer came a line before the one that was missed for so long. A short lease may have
+ * been over when it was missed. */
 int64_t vip_patience_ms(const struct core *core, const struct vip *vip)
 {
     if (core->rules < RULES_GUARD || vip->phase == VIP_FREE)
         return vip_lease_ms(vip);
-    return (int64_t)vip->wait_ms - lease_silent_ms(vip->granted_lease_ms) -
-           lease_period_ms(vip->granted_lease_ms);
+    int64_t patience_ms = (int64_t)vip->wait_ms - lease_silent_ms(vip->granted_lease_ms) -
+                          lease_period_ms(vip->granted_lease_ms);
+    return patience_ms > 1 ? patience_ms : 1;
 }
 
 void vip_lease_plainly(struct vip *vip)

@@ -9,8 +9,6 @@
 
 #include "orchestrator/core/core.h"
 
-enum { RULES_GUARD = 4 }; /* the rules from which on leases may be guarded */
-
 void vip_set(struct core *core, struct vip *vip, enum vip_phase phase);
 
 /* To this node, which has it or nobody. Granting it anew to its holder is always safe. */
@@ -33,7 +31,7 @@ void vip_put_back(struct core *core, struct vip *vip, struct effects *effects);
 /* The lease that it has, or would have. */
 uint32_t vip_lease_ms(const struct vip *vip);
 
-/* How long after its holder was out of reach its lease is over. */
+/* How long after its holder was out of reach its lease is over; at least 1. */
 int64_t vip_patience_ms(const struct core *core, const struct vip *vip);
 
 /* A state from before there were guards: it has what the policy says. */

@@ -3,7 +3,6 @@
 
 #include "orchestrator/base/log.h"
 #include "orchestrator/base/text.h"
-#include "orchestrator/core/vips.h"
 #include "orchestrator/quorum/proposals.h"
 #include "orchestrator/quorum/quorum.h"
 #include "orchestrator/sys/now.h"
@@ -20,15 +19,17 @@ void freeze_init(struct freeze *freeze, const char *state_dir)
     text_format(freeze->path, sizeof(freeze->path), "%s/freeze", state_dir);
 }
 
-/* The first line, or that there is none. A file that is there and cannot be read counts. */
-static void look(const char *path, char text[TEXT_SIZE])
+/* Its first line, or "" if there is none. False: that cannot be found out now, say for want of file
+ * descriptors or since the disk fails; what one disk does holds no cluster. */
+static bool read_text(const char *path, char text[TEXT_SIZE])
 {
     char bytes[TEXT_SIZE];
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool is_there = fd >= 0 || errno == EACCES || errno == EPERM || errno == ELOOP;
     text[0] = '\0';
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return;
-    ssize_t size = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes) - 1);
+    if (!is_there)
+        return errno == ENOENT || errno == ENOTDIR;
+    ssize_t size = fd < 0 ? 0 : read(fd, bytes, sizeof(bytes) - 1);
     if (fd >= 0)
         close(fd);
     if (size > 0)
@@ -36,6 +37,20 @@ static void look(const char *path, char text[TEXT_SIZE])
     text[strcspn(text, "\n")] = '\0';
     if (text[0] == '\0')
         text_copy(text, TEXT_SIZE, "it gives no reason");
+    return true;
+}
+
+void freeze_look(struct freeze *freeze, int64_t now_ms)
+{
+    char text[TEXT_SIZE];
+    if (freeze->looked_ms != 0 && now_ms - freeze->looked_ms < LOOK_MS)
+        return;
+    freeze->looked_ms = now_ms;
+    if (!read_text(freeze->path, text))
+        return;
+    if (strcmp(text, freeze->text) != 0 && text[0] != '\0')
+        log_warning("freeze", "%s: %s", freeze->path, text);
+    memcpy(freeze->text, text, sizeof(text));
 }
 
 static void on_told(struct quorum *q, int err, uint64_t index)
@@ -63,14 +78,6 @@ static void tell(struct quorum *q)
 
 void freeze_work(struct quorum *q)
 {
-    int64_t now_ms = now_mono_ms();
-    char text[TEXT_SIZE];
-    if (now_ms - q->freeze.looked_ms >= LOOK_MS) {
-        q->freeze.looked_ms = now_ms;
-        look(q->freeze.path, text);
-        if (strcmp(text, q->freeze.text) != 0 && text[0] != '\0')
-            log_warning("freeze", "%s: %s", q->freeze.path, text);
-        memcpy(q->freeze.text, text, sizeof(text));
-    }
+    freeze_look(&q->freeze, now_mono_ms());
     tell(q);
 }

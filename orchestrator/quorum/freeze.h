@@ -20,7 +20,10 @@ struct freeze {
 
 void freeze_init(struct freeze *freeze, const char *state_dir);
 
-/* Look again, once a second, and say it in the log if that has it otherwise. */
+/* Look again, at most once a second. */
+void freeze_look(struct freeze *freeze, int64_t now_ms);
+
+/* Look, and say it in the log if that has it otherwise. */
 void freeze_work(struct quorum *quorum);
 
 #endif

@@ -97,3 +97,9 @@ TESTS += test_calm
 test_calm_SOURCES = tests/unit/test_calm.c orchestrator/quorum/calm.c
 test_calm_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 test_calm_LDADD = libbase.a $(CHECK_LIBS)
+
+check_PROGRAMS += test_freeze
+TESTS += test_freeze
+test_freeze_SOURCES = tests/unit/test_freeze.c orchestrator/quorum/freeze.c
+test_freeze_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(PROTOBUF_C_CFLAGS)
+test_freeze_LDADD = libsys.a libproto.a libbase.a $(UV_LIBS) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)

@@ -280,7 +280,7 @@ static void find_freezes(struct view *view)
 {
     for (uint32_t seat = 1; seat <= CONTROLLERS_MAX; seat++) {
         const struct controller_state *c = &view->core->controllers[seat - 1];
-        if (c->frozen[0] != '\0')
+        if (c->frozen[0] != '\0' && (c->is_member || !view->core->is_board_known))
             add_problem(view, STATE_WARNING, c->name, "frozen by a file there: %s", c->frozen);
     }
     for (int32_t i = 0; i < core_node_count(view->core); i++) {

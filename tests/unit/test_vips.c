@@ -95,6 +95,37 @@ START_TEST(test_a_policy_with_another_lease_is_a_new_grant)
 }
 END_TEST
 
+START_TEST(test_what_is_held_is_kept_while_ephor_is_paused)
+{
+    open_with(4);
+    bench_ask(&b, VERB_PAUSE, "", "");
+    bench_guard(&b, "n1", GUARD_NONE); /* or the guarded lease would end, and nobody extend it */
+    ck_assert_int_eq(vip()->phase, VIP_GRANTED);
+    ck_assert(!vip()->is_guarded);
+    bench_done(&b, ORDER_HOLD, "n1");
+    bench_end(&b, ORDER_HOLD, "n1", RESULT_LOST); /* taken away: that is for people now */
+    ck_assert_int_eq(vip()->phase, VIP_LOST);
+}
+END_TEST
+
+/* Also one that is shorter than it takes to miss the holder. */
+START_TEST(test_the_shortest_lease_ends_too)
+{
+    draft = draft_pair();
+    draft.guarded_lease_ms = 200;
+    bench_open(&b, &draft);
+    b.core->rules = 4;
+    bench_guard(&b, "n1", GUARD_NFT);
+    bench_guard(&b, "n2", GUARD_NFT);
+    bench_settle(&b);
+    ck_assert_uint_eq(vip()->granted_lease_ms, 200);
+    bench_reach(&b, "n1", false);
+    bench_wait(&b, 1000);
+    ck_assert_int_eq(core_service(b.core, 0)->phase, PHASE_RELEASING);
+    ck_assert_int_eq(core_service(b.core, 0)->cause, RULE_OUT_OF_REACH);
+}
+END_TEST
+
 START_TEST(test_a_snapshot_keeps_what_was_granted)
 {
     open_with(4);
@@ -121,6 +152,8 @@ int main(void)
     tcase_add_test(t, test_older_rules_know_no_guard);
     tcase_add_test(t, test_a_guard_that_comes_or_goes_is_a_new_grant);
     tcase_add_test(t, test_a_policy_with_another_lease_is_a_new_grant);
+    tcase_add_test(t, test_what_is_held_is_kept_while_ephor_is_paused);
+    tcase_add_test(t, test_the_shortest_lease_ends_too);
     tcase_add_test(t, test_a_snapshot_keeps_what_was_granted);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
