@@ -157,9 +157,10 @@ set_life() { # $addr $dev for $left seconds
 
 # ---- The guard: packets from and to an address in `owned` pass only while it is in `alive`, and the
 # kernel takes it out of there to the millisecond. The address itself ends a little later, should
-# somebody flush the rules. Elements of `owned` end, too: what is left behind blocks nothing for long,
-# and at no time what is only forwarded. On all interfaces: Linux answers on each for any address.
-OWNED_S=60 BEHIND_S=2 LATE_CS=5
+# somebody flush the rules. Elements of `owned` end, too, after the address has certainly gone: what is
+# left behind blocks nothing for long, and at no time what is only forwarded. On all interfaces: Linux
+# answers on each for any address.
+BEHIND_S=2 OWNED_MS=20000 LATE_CS=5
 slow=0 # how long telling the kernel takes here, in centiseconds, when that is not next to nothing
 guard_rules() {
     cat <<'EOF'
@@ -233,7 +234,7 @@ guard_commands() { # "" to extend what is alive, or "new"
     for t in $tables; do
         commands="${commands}add element $t ephor1 owned$v { $addr }
 delete element $t ephor1 owned$v { $addr }
-add element $t ephor1 owned$v { $addr timeout ${OWNED_S}s }
+add element $t ephor1 owned$v { $addr timeout $((left_ms + OWNED_MS))ms }
 ${1:+add element $t ephor1 alive$v { $addr \}}
 delete element $t ephor1 alive$v { $addr }
 add element $t ephor1 alive$v { $addr timeout ${left_ms}ms }
@@ -364,8 +365,7 @@ hold_bare() { # UNTIL, the words of a line
         [ $there = ours ] || tell_all
     done
 }
-# What the words name -> $keep; whether any is bare, or guarded -> $bare
-# $guarded; the latest date among them -> $latest.
+# What the words name -> $keep; is any bare, or guarded -> $bare $guarded; their latest date -> $latest
 look_over() {
     keep=' ' bare='' guarded='' latest=$until
     for word in "$@"; do
@@ -403,13 +403,17 @@ announce() { # ADDR@DEV
     look # late lines must not lead clients to a node that has lost the address
     [ $there != ours ] || tell_all
 }
-tell_all() { # that $addr is on $dev
+# That $addr is on $dev. Both kinds of announcement at once: arping stays for a second after each, and
+# what is said so late may not be true any more.
+tell_all() {
     if [ $fam = -6 ]; then
         ping -6 -c 1 -W 1 -I "$addr" ff02::1%"$dev" >/dev/null 2>&1 9>&- &
     elif command -v arping >/dev/null 2>&1; then
-        (arping -q -c 1 -A -I "$dev" "$addr"; arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 9>&- &
+        arping -q -c 1 -A -I "$dev" "$addr" >/dev/null 2>&1 9>&- &
+        arping -q -c 1 -U -I "$dev" "$addr" >/dev/null 2>&1 9>&- &
     elif command -v busybox >/dev/null 2>&1 && busybox arping --help >/dev/null 2>&1; then
-        (busybox arping -q -c 1 -A -I "$dev" "$addr"; busybox arping -q -c 1 -U -I "$dev" "$addr") >/dev/null 2>&1 9>&- &
+        busybox arping -q -c 1 -A -I "$dev" "$addr" >/dev/null 2>&1 9>&- &
+        busybox arping -q -c 1 -U -I "$dev" "$addr" >/dev/null 2>&1 9>&- &
     else # the kernel announces all addresses when the interface gets its own MAC again
         echo 1 >/proc/sys/net/ipv4/conf/"$dev"/arp_notify 2>/dev/null
         read -r mac </sys/class/net/"$dev"/address && ip link set dev "$dev" address "$mac" 2>/dev/null

@@ -2,6 +2,7 @@
 """The programs that are sent to nodes, lease.sh and order.sh, spoken to line by line in a network
 namespace of the test's own, under dash and under BusyBox' shell. Needs root; skipped otherwise."""
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -139,11 +140,15 @@ def guarded(seq, epoch, words, left=100, cap=310):
     return f"hold {seq} {epoch} {BOOT} {uptime() + left} {cap} {dated}"
 
 
+def elements(name):
+    """What is in a set of the guard, as nft tells it."""
+    done = subprocess.run(["ip", "netns", "exec", NS, "nft", "list", "set", "inet", "ephor1", name],
+                          capture_output=True, text=True, check=False)
+    return done.stdout
+
+
 def alive():
-    done = subprocess.run(["ip", "netns", "exec", NS, "nft", "list", "ruleset"],
-                          capture_output=True, text=True, check=True)
-    return [line for line in done.stdout.splitlines() if "expires" in line and "1m" not in line
-            and "59s" not in line]
+    return elements("alive4") + elements("alive6")
 
 
 def wait_for(what, condition, seconds):
@@ -166,10 +171,86 @@ def test_a_guarded_address_is_alive_only_while_it_is_extended(shell):
     claim("fd00::5" not in str(alive()), f"a release does not shut the guard: {alive()}")
     wait_for("the guard shuts", lambda: "10.9.0.100" not in str(alive()), 2)
     claim("10.9.0.100" in addresses(), "the address ends behind the guard, not before")
+    ends = re.search(r"10\.9\.0\.100 .*expires (\d+)s", elements("owned4"))
+    claim(ends and 10 < int(ends.group(1)) < 25, f"it blocks for long: {elements('owned4')}")
     p.send(guarded(4, 1, "~10.9.0.100@eth0"))
     p.holds(4)  # too late, so it is gone altogether
     claim("10.9.0.100" not in addresses(), "an address whose lease ended came back")
     p.close()
+
+
+def peer(*command):
+    return subprocess.run(["ip", "netns", "exec", NS + "p", *command], capture_output=True, text=True,
+                          check=False)
+
+
+def make_peer():
+    """Two wires to another machine, which believes that the address is on both."""
+    subprocess.run(["ip", "netns", "add", NS + "p"], check=True)
+    for args in (["link", "set", "eth1", "netns", NS + "p"],
+                 ["link", "add", "eth5", "type", "veth", "peer", "name", "eth6", "netns", NS + "p"],
+                 ["addr", "add", "10.8.0.1/24", "dev", "eth5"], ["link", "set", "eth5", "up"],
+                 ["addr", "add", "fd00::1/64", "dev", "eth0", "nodad"]):
+        subprocess.run(["ip", "-n", NS, *args], check=True)
+    for args in (["link", "set", "eth1", "up"], ["link", "set", "eth6", "up"],
+                 ["addr", "add", "10.9.0.2/24", "dev", "eth1"],
+                 ["addr", "add", "fd00::2/64", "dev", "eth1", "nodad"],
+                 ["addr", "add", "10.8.0.2/24", "dev", "eth6"]):
+        subprocess.run(["ip", "-n", NS + "p", *args], check=True)
+
+
+WAYS = (("eth1", "10.9.0.100"), ("eth6", "10.9.0.100"), ("eth1", "fd00::5"))
+
+
+def answers():
+    """On which ways the other machine gets an answer, and learns who has the address."""
+    got = []
+    for device, address in WAYS:
+        if device == "eth6":
+            peer("ip", "route", "replace", "10.9.0.100", "dev", "eth6")
+        peer("ip", "neigh", "flush", "dev", device)
+        done = peer("ping", "-c", "1", "-W", "0.3", "-I", device, address)
+        known = "lladdr" in peer("ip", "neigh", "show", address, "dev", device).stdout
+        if done.returncode == 0 or known:
+            got.append((device, address, done.returncode == 0, known))
+        peer("ip", "route", "del", "10.9.0.100")
+    return got
+
+
+def test_nobody_sees_an_address_behind_a_guard_that_is_shut(shell):
+    make_peer()
+    try:
+        p = Program(shell, "lease.sh")
+        p.send(guarded(1, 1, "^10.9.0.100@eth0 ^fd00::5@eth0", left=200))
+        p.holds(1, "10.9.0.100@eth0", "fd00::5@eth0")
+        wait_for("all ways are open", lambda: len(answers()) == len(WAYS), 2)
+        claim(all(pings and known for _, _, pings, known in answers()), f"{answers()}")
+        p.send(guarded(2, 1, "~10.9.0.100@eth0 ~fd00::5@eth0", left=60))
+        p.holds(2, "10.9.0.100@eth0", "fd00::5@eth0")
+        wait_for("the guard shuts", lambda: "expires" not in alive(), 2)
+        got = answers()
+        claim("10.9.0.100" in addresses() and "fd00::5" in addresses(), "there is nothing to guard")
+        claim(got == [], f"it answers behind its guard: {got}")
+        p.close()
+    finally:
+        subprocess.run(["ip", "netns", "del", NS + "p"], check=True)
+
+
+def test_a_file_freezes_a_node(shell):
+    p = Program(shell, "lease.sh")
+    run_there(f"echo disk swap >{STATE}/freeze")
+    p.send("clock", hold(1, 1))
+    claim(p.any_line() == "frozen disk swap", "it does not say that it is frozen")
+    claim(p.any_line().startswith("clock ") and p.any_line().startswith("held 1"), "told again")
+    another = Program(shell, "lease.sh", controller="c2")
+    order = Program(shell, "order.sh")
+    order.send(f"1 {BOOT} {uptime() + 500} 1 web 5 1", "true")
+    claim("frozen" in order.line("refused"), "an order is carried out on a frozen node")
+    run_there(f"rm {STATE}/freeze")
+    p.send("clock")
+    claim(p.any_line() == "thawed", "it does not say that it is not frozen any more")
+    for program in (p, another, order):
+        program.close()
 
 
 def run_there(command):
@@ -219,9 +300,7 @@ def test_a_guard_that_is_flushed_is_noticed(shell):
     # and bare again: nothing of the guard stands in its way
     p.send(hold(6, 1, "+10.9.0.100@eth0"))
     p.holds(6, "10.9.0.100@eth0")
-    claim("10.9.0.100" not in subprocess.run(
-        ["ip", "netns", "exec", NS, "nft", "list", "ruleset"], capture_output=True, text=True,
-        check=True).stdout, "a bare address is still owned by the guard")
+    claim("10.9.0.100" not in elements("owned4"), "a bare address is still owned by the guard")
     p.send(hold(7, 1))
     p.holds(7)
     p.close()
