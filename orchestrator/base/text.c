@@ -254,3 +254,15 @@ bool text_starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
+
+bool text_has_word(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *s = text; (s = strstr(s, word)) != NULL; s += size) {
+        bool begins = s == text || (!isalnum((unsigned char)s[-1]) && s[-1] != '-' && s[-1] != '_');
+        char next = s[size];
+        if (begins && !isalnum((unsigned char)next) && next != '-' && next != '_')
+            return true;
+    }
+    return false;
+}

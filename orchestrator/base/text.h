@@ -10,6 +10,9 @@
  * Returns true if it fitted. */
 bool text_copy(char *dst, size_t dst_size, const char *src);
 
+/* Is `word` in text, as a whole: not as a part of a longer name? */
+bool text_has_word(const char *text, const char *word);
+
 /* printf into dst; cut like text_copy. */
 bool text_format(char *dst, size_t dst_size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

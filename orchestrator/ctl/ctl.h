@@ -71,6 +71,16 @@ int ctl_exit_of(int err);
 /* A value percent-encoded for a query; dst of at least 3 times its size. */
 const char *ctl_encode(char *dst, size_t dst_size, const char *value);
 
+/* ---- lines.c: the past */
+
+/* The status, for the names in it, and as much of the journal as there is. */
+int ctl_get_past(const struct ctl *ctl, json_t **status, json_t **journal);
+
+bool line_is_of(const json_t *line, const char *event);
+
+/* Is it about what has this name, or about an address of the service of this name? */
+bool line_is_about(const json_t *line, const json_t *status, const char *name);
+
 /* ---- output.c */
 
 void out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

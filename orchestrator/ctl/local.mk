@@ -14,6 +14,7 @@ ephorctl_SOURCES = \
 	orchestrator/ctl/config_diff.c \
 	orchestrator/ctl/ctl.h \
 	orchestrator/ctl/ephorctl.c \
+	orchestrator/ctl/lines.c \
 	orchestrator/ctl/output.c \
 	orchestrator/ctl/report.c \
 	orchestrator/ctl/show_cluster.c \

@@ -8,9 +8,10 @@
 #include "orchestrator/ctl/ctl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { INCIDENTS_MAX = 64, LINES_ASKED = 2000, BEFORE_MS = 2000 };
+enum { INCIDENTS_MAX = 256, BEFORE_MS = 2000 };
 
 struct incident {
     const char *service;
@@ -20,33 +21,14 @@ struct incident {
 };
 
 struct report {
-    const struct ctl *ctl;
     json_t *status, *journal;
     const json_t *lines;
-    struct incident incidents[INCIDENTS_MAX]; /* the newest; a ring */
+    struct incident incidents[INCIDENTS_MAX];
     uint32_t count;
+    bool is_cut; /* there are more */
 };
 
 /* ---------------------------------------------------------------- finding them */
-
-static bool begins_with_name(const char *object, const char *name)
-{
-    size_t size = strlen(name);
-    return strncmp(object, name, size) == 0 &&
-           (object[size] == '\0' || object[size] == '/' || strncmp(object + size, " on ", 4) == 0);
-}
-
-static bool is_of_service(const json_t *service, const json_t *line)
-{
-    const char *object = json_text(line, "object");
-    return begins_with_name(object, json_text(service, "name")) ||
-           json_find(json_object_get(service, "vips"), "name", object) != NULL;
-}
-
-static bool is_event(const json_t *line, const char *event)
-{
-    return strcmp(json_text(line, "event"), event) == 0;
-}
 
 static bool says(const json_t *line, const char *text)
 {
@@ -55,27 +37,32 @@ static bool says(const json_t *line, const char *text)
 
 static bool begins(const json_t *line)
 {
-    return (is_event(line, "member") && says(line, "is critical")) ||
-           (is_event(line, "decision") && !says(line, "(rule 4,")) ||
-           (is_event(line, "outcome") && strcmp(json_text(line, "severity"), "info") != 0);
+    return (line_is_of(line, "member") && says(line, "is critical")) ||
+           (line_is_of(line, "decision") && !says(line, "(rule 4,")) ||
+           (line_is_of(line, "outcome") && strcmp(json_text(line, "severity"), "info") != 0);
 }
 
 static const char *end_of(const struct incident *incident, const json_t *line)
 {
-    if (is_event(line, "service") && text_starts_with(json_text(line, "text"), "is active on"))
+    if (line_is_of(line, "service") && text_starts_with(json_text(line, "text"), "is active on"))
         return json_text(line, "text");
-    if (is_event(line, "member") && says(line, "works again after the restart"))
+    if (line_is_of(line, "member") && says(line, "works again after the restart"))
         return "it works again after the restart";
-    if (is_event(line, "vip") && says(line, "is held by") && incident->decided_ms == 0)
+    if (line_is_of(line, "vip") && says(line, "is held by") && incident->decided_ms == 0)
         return json_text(line, "text");
-    if (is_event(line, "member") && says(line, "is ok (was critical)") && incident->decided_ms == 0)
+    if (line_is_of(line, "member") && says(line, "is ok (was critical)") &&
+        incident->decided_ms == 0)
         return "it works again by itself";
     return NULL;
 }
 
 static struct incident *add_incident(struct report *r, const char *service, const json_t *line)
 {
-    struct incident *incident = &r->incidents[r->count++ % INCIDENTS_MAX];
+    if (r->count == INCIDENTS_MAX) {
+        r->is_cut = true;
+        return NULL;
+    }
+    struct incident *incident = &r->incidents[r->count++];
     *incident = (struct incident){.service = service,
                                   .number = json_integer_value(json_object_get(line, "index")),
                                   .seen_ms = out_moment_ms(json_object_get(line, "at")),
@@ -83,21 +70,21 @@ static struct incident *add_incident(struct report *r, const char *service, cons
     return incident;
 }
 
-static void find_of_service(struct report *r, const json_t *service)
+static void find_of_service(struct report *r, const char *service)
 {
     struct incident *open = NULL;
     size_t i;
     const json_t *line;
     json_array_foreach(r->lines, i, line)
     {
-        if (!is_of_service(service, line))
+        if (!line_is_about(line, r->status, service))
             continue;
         if (open == NULL && begins(line))
-            open = add_incident(r, json_text(service, "name"), line);
+            open = add_incident(r, service, line);
         if (open == NULL)
             continue;
         int64_t at_ms = out_moment_ms(json_object_get(line, "at"));
-        if (is_event(line, "decision") && open->decided_ms == 0)
+        if (line_is_of(line, "decision") && open->decided_ms == 0)
             open->decided_ms = at_ms;
         open->end = end_of(open, line);
         if (open->end == NULL)
@@ -107,13 +94,11 @@ static void find_of_service(struct report *r, const json_t *service)
     }
 }
 
-static const struct incident *find_number(const struct report *r, int64_t number)
+static int by_number(const void *a, const void *b)
 {
-    uint32_t kept = r->count < INCIDENTS_MAX ? r->count : INCIDENTS_MAX;
-    for (uint32_t i = 0; i < kept; i++)
-        if (r->incidents[i].number == number)
-            return &r->incidents[i];
-    return NULL;
+    const struct incident *x = a, *y = b;
+    return x->number != y->number ? (x->number > y->number) - (x->number < y->number)
+                                  : strcmp(x->service, y->service);
 }
 
 /* ---------------------------------------------------------------- telling */
@@ -135,30 +120,23 @@ static const json_t *line_of(const struct report *r, int64_t number)
     return NULL;
 }
 
-/* Oldest first; of different services in the order of their beginning. */
+/* Oldest first. */
 static void print_list(const struct report *r)
 {
-    uint32_t kept = r->count < INCIDENTS_MAX ? r->count : INCIDENTS_MAX;
-    int64_t told = 0;
-    if (kept == 0)
+    if (r->count == 0)
         puts("no incident is in the journal");
-    for (uint32_t n = 0; n < kept; n++) {
-        const struct incident *next = NULL;
-        for (uint32_t i = 0; i < kept; i++)
-            if (r->incidents[i].number > told &&
-                (next == NULL || r->incidents[i].number < next->number))
-                next = &r->incidents[i];
-        if (next == NULL)
-            return; /* two with one number */
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct incident *incident = &r->incidents[i];
         char clock[32], took[32];
-        told = next->number;
-        printf("%6lld  %s  ", (long long)next->number,
-               out_clock(json_object_get(line_of(r, next->number), "at"), clock));
-        out_text(next->service);
+        printf("%6lld  %s  ", (long long)incident->number,
+               out_clock(json_object_get(line_of(r, incident->number), "at"), clock));
+        out_text(incident->service);
         fputs(": ", stdout);
-        out_text(next->cause);
-        printf("; %s, %s\n", next->over_ms == 0 ? "it is not over" : next->end,
-               next->over_ms == 0 ? "yet" : span(took, next->seen_ms, next->over_ms));
+        out_text(incident->cause);
+        if (incident->over_ms == 0)
+            puts("; it is not over yet");
+        else
+            printf("; %s, %s\n", incident->end, span(took, incident->seen_ms, incident->over_ms));
     }
 }
 
@@ -178,15 +156,13 @@ static bool is_about_all(const json_t *line)
     static const char *const events[] = {"leader", "node",      "reach",  "operator",  "sight",
                                          "calm",   "diagnosis", "freeze", "controller"};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-        if (is_event(line, events[i]))
+        if (line_is_of(line, events[i]))
             return true;
     return false;
 }
 
 static void print_timeline(const struct report *r, const struct incident *incident)
 {
-    const json_t *service =
-        json_find(json_object_get(r->status, "services"), "name", incident->service);
     size_t i;
     const json_t *line;
     puts("\n## Timeline\n\n| after | what | of | |\n| ---: | --- | --- | --- |");
@@ -195,7 +171,7 @@ static void print_timeline(const struct report *r, const struct incident *incide
         int64_t at_ms = out_moment_ms(json_object_get(line, "at"));
         bool is_in = at_ms >= incident->seen_ms - BEFORE_MS &&
                      (incident->over_ms == 0 || at_ms <= incident->over_ms);
-        if (!is_in || !(is_of_service(service, line) || is_about_all(line)))
+        if (!is_in || !(line_is_about(line, r->status, incident->service) || is_about_all(line)))
             continue;
         printf("| %+.3f s | %s | ", (double)(at_ms - incident->seen_ms) / 1000,
                json_text(line, "event"));
@@ -211,7 +187,7 @@ static void print_rest(const struct report *r)
 {
     const json_t *problems = json_object_get(r->status, "problems"), *problem;
     size_t i;
-    puts("\n## What remains to be done\n");
+    puts("## What remains to be done\n");
     if (json_array_size(problems) == 0)
         puts("Nothing is wrong now.");
     json_array_foreach(problems, i, problem)
@@ -242,13 +218,27 @@ static void print_markdown(const struct report *r, const struct incident *incide
     out_text(incident->over_ms == 0 ? "" : incident->end);
     putchar('\n');
     print_timeline(r, incident);
-    print_rest(r);
+    putchar('\n');
+}
+
+/* All that have the number; false: there is none. */
+static bool print_number(const struct report *r, int64_t number)
+{
+    bool is_found = false;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (r->incidents[i].number != number)
+            continue;
+        print_markdown(r, &r->incidents[i]);
+        is_found = true;
+    }
+    if (is_found)
+        print_rest(r);
+    return is_found;
 }
 
 int report(const struct ctl *ctl)
 {
-    struct report r = {.ctl = ctl};
-    char path[64];
+    struct report r = {.count = 0};
     int64_t number = 0;
     size_t i;
     const json_t *service;
@@ -256,24 +246,19 @@ int report(const struct ctl *ctl)
         out_error("'%s' is not the number of an incident", ctl->operands[0]);
         return CTL_USAGE;
     }
-    text_format(path, sizeof(path), "/api/v1/journal?count=%d", LINES_ASKED);
-    int code = ctl_get(ctl, "/api/v1/status", &r.status);
-    if (code == CTL_OK)
-        code = ctl_get(ctl, path, &r.journal);
-    if (code == CTL_OK) {
-        r.lines = json_object_get(r.journal, "lines");
-        json_array_foreach(json_object_get(r.status, "services"), i, service)
-            find_of_service(&r, service);
-        const struct incident *incident = find_number(&r, number);
-        if (number == 0) {
-            print_list(&r);
-        } else if (incident != NULL) {
-            print_markdown(&r, incident);
-        } else {
-            out_error("no incident %lld is in the journal; 'ephorctl report' lists them",
-                      (long long)number);
-            code = CTL_FAILED;
-        }
+    int code = ctl_get_past(ctl, &r.status, &r.journal);
+    r.lines = json_object_get(r.journal, "lines");
+    json_array_foreach(json_object_get(r.status, "services"), i, service)
+        find_of_service(&r, json_text(service, "name"));
+    qsort(r.incidents, r.count, sizeof(r.incidents[0]), by_number);
+    if (code == CTL_OK && number == 0) {
+        print_list(&r);
+        if (r.is_cut)
+            printf("... and more: these are the first %d that were found\n", INCIDENTS_MAX);
+    } else if (code == CTL_OK && !print_number(&r, number)) {
+        out_error("no incident %lld is in the journal; 'ephorctl report' lists them",
+                  (long long)number);
+        code = CTL_FAILED;
     }
     json_decref(r.status);
     json_decref(r.journal);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LINES_ASKED = 2000, WORDS_MAX = 64, DAY_MS = 24 * 3600 * 1000 };
+enum { WORDS_MAX = 64, DAY_MS = 24 * 3600 * 1000 };
 
 /* "10m" or "10m ago"; "HH:MM[:SS]" of the last 24 hours; "YYYY-MM-DD HH:MM[:SS]", with a T between
  * and a Z behind it in UTC. */
@@ -77,17 +77,15 @@ static void take(struct words *words, const json_t *line)
     words->lines[words->count++] = line;
 }
 
-static bool is_about(const json_t *status, const char *name, const json_t *line)
+/* What it concerns: it, who led, and what held everything. */
+static bool concerns(const json_t *line, const json_t *status, const char *name)
 {
-    const json_t *service = json_find(json_object_get(status, "services"), "name", name);
-    const char *event = json_text(line, "event"), *object = json_text(line, "object");
-    return strstr(object, name) != NULL ||
-           json_find(json_object_get(service, "vips"), "name", object) != NULL ||
-           (strcmp(event, "operator") == 0 && strstr(json_text(line, "text"), name) != NULL) ||
-           (strcmp(event, "operator") == 0 &&
-            (strstr(json_text(line, "text"), "pause") != NULL ||
-             strstr(json_text(line, "text"), "resumed") != NULL)) ||
-           strcmp(event, "leader") == 0 || strcmp(event, "freeze") == 0;
+    const char *text = json_text(line, "text");
+    bool is_switch = line_is_of(line, "operator") &&
+                     (strstr(text, "pause") != NULL || strstr(text, "resumed") != NULL ||
+                      strstr(text, name) != NULL);
+    return is_switch || line_is_of(line, "leader") || line_is_of(line, "freeze") ||
+           line_is_about(line, status, name);
 }
 
 static void print_words(const char *name, int64_t at_ms, const struct words *words,
@@ -117,8 +115,7 @@ int show_why_at(const struct ctl *ctl)
     const char *name = ctl->operands[0];
     struct words words = {.count = 0};
     int64_t at_ms;
-    char path[64];
-    json_t *status, *journal = NULL;
+    json_t *status, *journal;
     size_t i;
     const json_t *line;
     if (!read_time(ctl->at, &at_ms)) {
@@ -127,15 +124,11 @@ int show_why_at(const struct ctl *ctl)
             ctl->at);
         return CTL_USAGE;
     }
-    int code = ctl_get(ctl, "/api/v1/status", &status);
-    if (code != CTL_OK)
-        return code;
-    text_format(path, sizeof(path), "/api/v1/journal?count=%d", LINES_ASKED);
-    code = ctl_get(ctl, path, &journal);
+    int code = ctl_get_past(ctl, &status, &journal);
     const json_t *lines = json_object_get(journal, "lines");
     json_t *told = json_array();
     json_array_foreach(lines, i, line) if (out_moment_ms(json_object_get(line, "at")) <= at_ms &&
-                                           is_about(status, name, line)) take(&words, line);
+                                           concerns(line, status, name)) take(&words, line);
     for (i = 0; ctl->is_json && i < words.count; i++)
         json_array_append(told, (json_t *)(uintptr_t)words.lines[i]);
     if (code == CTL_OK && ctl->is_json)

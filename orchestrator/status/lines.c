@@ -3,7 +3,6 @@
 
 #include "orchestrator/base/text.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,20 +96,8 @@ uint32_t lines_after(const struct lines *lines, uint64_t index, uint32_t number)
     return low;
 }
 
-/* Is `word` in text, as a whole: not as a part of a longer name? */
-static bool has_word(const char *text, const char *word)
-{
-    size_t size = strlen(word);
-    for (const char *s = text; (s = strstr(s, word)) != NULL; s += size) {
-        bool begins = s == text || (!isalnum((unsigned char)s[-1]) && s[-1] != '-' && s[-1] != '_');
-        char next = s[size];
-        if (begins && !isalnum((unsigned char)next) && next != '-' && next != '_')
-            return true;
-    }
-    return false;
-}
-
 bool line_is_about(const struct line *line, const char *object)
 {
-    return object[0] == '\0' || has_word(line->object, object) || has_word(line->text, object);
+    return object[0] == '\0' || text_has_word(line->object, object) ||
+           text_has_word(line->text, object);
 }

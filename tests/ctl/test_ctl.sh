@@ -88,6 +88,14 @@ run 0 'web is active on n1, after' failback web --yes
 run 1 'web is where it belongs' failback web --yes
 run 0 'web is active on n2, after' switchover web --to n2 --yes
 run 0 'nothing is active on n2, after' drain n2 --for 2h --yes
+# Two services fell with one entry: both are in the report of that number.
+run 0 'web: move from n2 to n1: its node is in maintenance (rule 6, drain); is active on n1, ' report
+number=$(./ephorctl --socket "$work/ctl.sock" report | awk '/web: move from n2 .*maintenance/ { print $1 }')
+run 0 "# Incident $number: web" report "$number"
+run 0 "# Incident $number: batch" report "$number"
+run 0 '| decision | batch | move from n2 to n3: its node is in maintenance (rule 6, drain) |' report "$number"
+run 1 'no incident 999999 is in the journal' report 999999
+run 2 'is not the number of an incident' report latest
 run 0 'maintenance by root via ephorctl' status
 run 0 'maintenance has ended' maintenance n2 --off
 run 2 'is not a time such as' pause --for tomorrow

@@ -37,6 +37,17 @@ START_TEST(test_any_bytes_become_printable)
 }
 END_TEST
 
+START_TEST(test_words_are_whole)
+{
+    ck_assert(text_has_word("web on n1", "web"));
+    ck_assert(text_has_word("web2, web", "web"));
+    ck_assert(text_has_word("web/n1/http", "n1"));
+    ck_assert(!text_has_word("web2 on n1", "web"));
+    ck_assert(!text_has_word("my-web", "web"));
+    ck_assert(!text_has_word("", "web"));
+}
+END_TEST
+
 START_TEST(test_durations)
 {
     static const struct {
@@ -135,6 +146,7 @@ int main(void)
     TCase *t = tcase_create("text");
     tcase_add_test(t, test_copies_are_cut_between_characters);
     tcase_add_test(t, test_any_bytes_become_printable);
+    tcase_add_test(t, test_words_are_whole);
     tcase_add_test(t, test_durations);
     tcase_add_test(t, test_sizes);
     tcase_add_test(t, test_integers);
