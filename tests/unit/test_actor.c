@@ -3,6 +3,7 @@
 #include "orchestrator/actor/actor.h"
 
 #include "orchestrator/base/text.h"
+#include "orchestrator/core/lease.h"
 #include "orchestrator/sys/now.h"
 
 #include <check.h>
@@ -130,6 +131,64 @@ START_TEST(test_only_the_last_word_on_a_node_waits)
 }
 END_TEST
 
+static void ignore_line(void *data, const char *line)
+{
+    (void)data;
+    (void)line;
+}
+
+/* A line may be lost, and the one before it not: WAIT-OUT counts from the lease that ends last. */
+START_TEST(test_a_shorter_lease_does_not_end_a_longer_one)
+{
+    static const struct channel_ops ops = {ignore_line, ignore_line};
+    actor.loop = loop_new();
+    ck_assert_ptr_nonnull(actor.loop);
+    node.lease = channel_open(actor.loop, NULL, "lease", "exec cat >/dev/null", &ops, NULL);
+    ck_assert_ptr_nonnull(node.lease);
+    node.beat = timer_new(actor.loop, NULL, NULL);
+    node.phase = NODE_OPEN;
+    owed.kind = EPHOR__ORDER_KIND__HOLD;
+    text_copy(owed.word, sizeof(owed.word), "10.0.0.1@eth0");
+    owed.lease_ms = 3000;
+    node.heard_ms = now_mono_ms();
+    int64_t end_ms = node.heard_ms + lease_wait_ms(3000, false);
+    holds_beat(&node);
+    ck_assert_int_eq(actor.grants->end_ms, end_ms);
+
+    owed.guarded = true;
+    owed.lease_ms = 1000;
+    node.heard_ms = now_mono_ms();
+    holds_beat(&node);
+    ck_assert_int_eq(actor.grants->end_ms, end_ms);
+
+    owed.kind = EPHOR__ORDER_KIND__RELEASE;
+    owed.wait_ms = 0;
+    holds_check(&actor);
+    ck_assert_int_eq(told(), -1);
+    actor.grants->end_ms = now_mono_ms();
+    holds_check(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_ENDED);
+    holds_close(&actor);
+    channel_close(node.lease);
+    timer_free(node.beat);
+}
+END_TEST
+
+/* One who does not know what was sent waits for all that another may have sent. */
+START_TEST(test_who_does_not_know_waits_from_its_own_start)
+{
+    owed.kind = EPHOR__ORDER_KIND__RELEASE;
+    owed.wait_ms = 5000;
+    actor.fresh_ms = 300;
+    actor.blind_until_ms = now_mono_ms() - 5000;
+    holds_check(&actor);
+    ck_assert_int_eq(told(), -1);
+    actor.blind_until_ms -= 300;
+    holds_check(&actor);
+    ck_assert_int_eq(told(), EPHOR__RESULT__RESULT_ENDED);
+}
+END_TEST
+
 START_TEST(test_time_in_which_it_slept_is_not_the_nodes_silence)
 {
     node.sent_ms = now_mono_ms() - LONG_AGO_MS;
@@ -152,6 +211,8 @@ int main(void)
     tcase_add_test(all, test_a_lost_connection_is_no_outcome);
     tcase_add_test(all, test_a_node_that_cannot_be_reached_is_told_after_a_while);
     tcase_add_test(all, test_only_the_last_word_on_a_node_waits);
+    tcase_add_test(all, test_a_shorter_lease_does_not_end_a_longer_one);
+    tcase_add_test(all, test_who_does_not_know_waits_from_its_own_start);
     tcase_add_test(all, test_time_in_which_it_slept_is_not_the_nodes_silence);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
