@@ -104,6 +104,15 @@ void html_time(struct buf *out, const struct view *view, int64_t wall_ms)
                                : text_from_age(age, sizeof(age), view->now_wall_ms - wall_ms));
 }
 
+void html_until(struct buf *out, const struct view *view, int64_t until_ms)
+{
+    char iso[40], text[32];
+    if (until_ms <= 0 || view_iso_time(view_wall_ms(view, until_ms), iso)[0] == '\0')
+        return;
+    text_format(text, sizeof(text), "%.10s %.8s UTC", iso, iso + 11);
+    html_format(out, ", until <time datetime=\"%s\">%s</time>", iso, text);
+}
+
 const char *html_state_shape(enum state state)
 {
     static const char *const shapes[] = {"\xe2\x97\x8f", "\xe2\x96\xb2", "\xe2\x96\xa0", "?"};

@@ -17,6 +17,9 @@ void html_path(struct buf *out, const char *name);
 /* A moment: its age for people, its date for machines; "never" for 0. */
 void html_time(struct buf *out, const struct view *view, int64_t wall_ms);
 
+/* A moment to come, in core time, as a date: ", until 2026-11-24 14:05:00 UTC"; nothing for 0. */
+void html_until(struct buf *out, const struct view *view, int64_t until_ms);
+
 /* A state: shape, word and colour. */
 void html_state(struct buf *out, enum state state);
 const char *html_state_shape(enum state state);

@@ -89,6 +89,7 @@ static void banner_facts(const struct view *view, struct buf *out)
             html_format(out, " (%s)", core->paused_reason);
         buf_text(out, ", for ");
         html_time(out, view, view_wall_ms(view, core->paused_since_ms));
+        html_until(out, view, core->paused_until_ms);
         buf_text(out, ": nothing happens by itself. <code>ephorctl resume</code> ends it.</p>");
     }
 }
@@ -301,6 +302,7 @@ void piece_node(const struct view *view, int32_t i, struct buf *out)
         html_format(out, "\xe2\x80\x96 by %s%s%s, ", node->maintenance_author,
                     node->maintenance_reason[0] ? ": " : "", node->maintenance_reason);
         html_time(out, view, view_wall_ms(view, node->maintenance_since_ms));
+        html_until(out, view, node->maintenance_until_ms);
     } else {
         buf_text(out, "<span class=\"dim\">no</span>");
     }

@@ -192,6 +192,8 @@ def a_leader_that_was_stopped_does_not_act(lab):
         time.sleep(random.uniform(0, 0.6))
         send(signal.SIGSTOP, pids)
         time.sleep(seconds)
+        if who == "actor" and seconds > 3:
+            leader.in_log("the actor does not answer: another controller gets to lead")
         send(signal.SIGCONT, pids)
         cluster.leader()
         wait_for(f"{leader.name} has heard of it",

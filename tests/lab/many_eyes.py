@@ -177,7 +177,9 @@ def an_upgrade_one_by_one(lab):
     told(cluster, "rules 4: they are followed from now on", begin)
     cluster.agree()
     claim([rules_of(c) for c in cluster.all] == [4, 4, 4], "not all follow them")
-    claim(not lines(cluster, "is taken from", begin), "the address moved")  # guarded from now on
+    claim(not lines(cluster, "is taken from", begin), "the address moved")
+    wait_for("the guard is there, and the address in it", lambda: "10.77.0.100" in lab.lab(
+        "on", 1, "sh", "-c", "nft list set inet ephor1 owned4 2>/dev/null || true"))
     cluster.service_is("n1")
 
     old = cluster.extend("c4")

@@ -191,8 +191,8 @@ static inline void play_reach(struct play *play, const char *node, bool up, cons
     play_fact(play, &fact);
 }
 
-static inline void play_request(struct play *play, Ephor__Verb verb, const char *service,
-                                const char *node)
+static inline void play_request_for(struct play *play, Ephor__Verb verb, const char *service,
+                                    const char *node, int64_t for_ms)
 {
     Ephor__Fact fact = EPHOR__FACT__INIT;
     Ephor__Request request = EPHOR__REQUEST__INIT;
@@ -201,9 +201,16 @@ static inline void play_request(struct play *play, Ephor__Verb verb, const char 
     request.node = (char *)(uintptr_t)node;
     request.author = (char *)(uintptr_t) "<root>";
     request.reason = (char *)(uintptr_t) "\"why\" & <b>";
+    request.for_ms = for_ms;
     fact.body_case = EPHOR__FACT__BODY_REQUEST;
     fact.request = &request;
     play_fact(play, &fact);
+}
+
+static inline void play_request(struct play *play, Ephor__Verb verb, const char *service,
+                                const char *node)
+{
+    play_request_for(play, verb, service, node, 0);
 }
 
 static inline void keep_first_order(void *data, const struct order *order)

@@ -276,6 +276,29 @@ START_TEST(problems_are_told_worst_first)
 }
 END_TEST
 
+START_TEST(the_page_tells_when_a_pause_ends)
+{
+    struct play play;
+    struct view view;
+    struct buf out;
+    play_open_well(&play);
+    play.feed.machine.core->rules = core_rules_max;
+    for (int is_ending = 0; is_ending < 2; is_ending++) {
+        play_request_for(&play, EPHOR__VERB__PAUSE, "", "", is_ending ? 3600000 : 0);
+        play_request_for(&play, EPHOR__VERB__MAINTENANCE_ON, "", "n2", is_ending ? 60000 : 0);
+        view_open(&view, &play);
+        buf_init(&out, 1 << 24);
+        page_overview(&view, &assets, &out);
+        const char *first = strstr(out.data, ", until <time datetime=");
+        ck_assert_int_eq(first != NULL, is_ending);
+        ck_assert(!is_ending || strstr(first + 1, ", until <time datetime=") != NULL);
+        buf_close(&out);
+        view_close(&view);
+    }
+    feed_close(&play.feed);
+}
+END_TEST
+
 /* The newest observation beside the verdict, with output that attacks. */
 START_TEST(outputs_of_plugins_are_harmless)
 {
@@ -566,6 +589,7 @@ int main(void)
     TCase *tcase = tcase_create("view");
     tcase_add_test(tcase, text_never_becomes_markup);
     tcase_add_test(tcase, long_text_is_cut_between_characters);
+    tcase_add_test(tcase, the_page_tells_when_a_pause_ends);
     tcase_add_test(tcase, nothing_is_known_at_first);
     tcase_add_test(tcase, the_status_has_exactly_these_keys);
     tcase_add_test(tcase, all_is_well);
